@@ -1,0 +1,3 @@
+"""docmill: documents in, vectors out."""
+
+__version__ = "0.1.0"

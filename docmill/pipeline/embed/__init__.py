@@ -1,0 +1,36 @@
+"""Embedders: texts in, unit vectors out. One module a model; the setting EMBEDDER chooses."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from docmill.pipeline.types import Vector, Vectors
+
+
+class Embedder(Protocol):
+    """What the pipeline and the search need of an embedding model.
+
+    `model` and `dimension` are recorded with every index built with it; `max_tokens` is the model's limit for one
+    text; `batch_size` is how many texts one call takes at most, `concurrency` how many calls of one document may be in
+    flight at once.
+    """
+
+    model: str
+    dimension: int
+    max_tokens: int
+    batch_size: int
+    concurrency: int
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of tokens of each text, special tokens left out; never less than the model will count."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str], title: str) -> Vectors:
+        """Embed at most `batch_size` passages of one document, shape (texts, dimension), rows of unit length.
+
+        Raises TransientError (`embedder_unavailable`) or PermanentError (`embedder_auth`, `embedder_quota`, …).
+        """
+        ...
+
+    def embed_query(self, text: str) -> Vector:
+        """Embed one search query, shape (dimension,), unit length. Raises as `embed_passages` does."""
+        ...

@@ -1,0 +1,52 @@
+"""Vector stores: records in, nearest records out, one tenant apart from another. One module a store; the setting
+VECTOR_STORE chooses."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from docmill.pipeline.types import Hit, Record, Vector
+
+
+class VectorStore(Protocol):
+    """What the pipeline, the search and the housekeeping need of a vector store.
+
+    A tenant is the user's id, a positive number. Every call raises ValueError for another one, TransientError
+    (`index_unavailable`) when the store does not answer, PermanentError (`index_auth`, `index_rejected`,
+    `index_mismatch`) when it refuses.
+    """
+
+    def setup(self) -> None:
+        """Create the index if it is missing and wait until it is ready; raise `index_mismatch` if it has another
+        dimension or metric than this store was opened with."""
+        ...
+
+    def check(self) -> None:
+        """Raise unless the store answers and the index is there with the right dimension."""
+        ...
+
+    def upsert(self, tenant: int, records: Sequence[Record]) -> None:
+        """Write records, overwriting those with the same ids."""
+        ...
+
+    def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
+        """Return when queries see these records; raise `index_unavailable` after `timeout` seconds."""
+        ...
+
+    def query(
+        self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """The `top_k` nearest records of the tenant, best first, within `document_ids` when given."""
+        ...
+
+    def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
+        """The ids of all records of a document, in any order."""
+        ...
+
+    def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
+        """Delete records by id; ids that are not there are ignored."""
+        ...
+
+
+def record_id(document_id: str, ordinal: int) -> str:
+    """The id of a chunk's record."""
+    return f"{document_id}#{ordinal}"
