@@ -72,15 +72,14 @@ class DocmillError(Exception):
     def __init__(self, code: str, message: str | None = None) -> None:
         self.kind = CATALOGUE[code]
         self.message = message or self.kind.message
-        super().__init__(self.message)
+        super().__init__(code, self.message)
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def code(self) -> str:
         return self.kind.code
-
-    def __reduce__(self) -> tuple[type["DocmillError"], tuple[str, str]]:
-        return type(self), (self.code, self.message)
-
 
 class PermanentError(DocmillError):
     """The same try would fail again: the document fails at once."""
@@ -91,4 +90,8 @@ class TransientError(DocmillError):
 
 
 class StaleAttemptError(Exception):
-    """A newer attempt, a delete or a restart owns the document now: stop without writing anything."""
+    """A newer attempt or a delete owns the document now: stop without writing anything."""
+
+
+class HandedOverError(Exception):
+    """This worker is shutting down: give the document back to be worked on by another."""

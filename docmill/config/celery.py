@@ -1,0 +1,25 @@
+"""The Celery application. Its messages are rings of a bell; PostgreSQL decides who works on what."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "docmill.config.settings")
+
+app = Celery("docmill")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _keep_django_logging(**_: object) -> None:
+    """Celery leaves the loggers alone when this signal has a receiver."""
+
+
+@worker_init.connect
+def _refuse_a_foreign_index(**_: object) -> None:
+    """A worker whose model is not the index's stops here, with the sentence that says what to do."""
+    from docmill.api.vector_index import verify_index
+
+    verify_index()

@@ -1,0 +1,140 @@
+"""Settings. Every one is read from an environment variable of the same name; parts are named by URL only."""
+
+import tempfile
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+
+# --- Django ---------------------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
+DEBUG = env.bool("DEBUG", False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ROOT_URLCONF = "docmill.config.urls"
+ASGI_APPLICATION = "docmill.config.asgi.application"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "docmill.api",
+]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+
+# --- the database ---------------------------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/docmill")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+if env.int("DATABASE_POOL", 0):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL"), "timeout": 10}
+
+# --- the broker and the result backend --------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379").rstrip("/")
+WORKERS = env.int("WORKERS", 4)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)
+CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_RESULT_BACKEND = f"{REDIS_URL}/1"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = 7 * 24 * 3600
+CELERY_TASK_TRACK_STARTED = True
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_TASK_DEFAULT_QUEUE = "documents"
+CELERY_TASK_ROUTES = {
+    "docmill.api.tasks.sweep": {"queue": "housekeeping"},
+    "docmill.api.tasks.purge_document": {"queue": "housekeeping"},
+}
+# Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
+# lost queue matters and no poison message can loop in the broker.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
+CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A broker that is down must not hold an upload: the row is written, the sweep rings later.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "health_check_interval": 10}
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
+CELERY_REDIS_SOCKET_TIMEOUT = 10
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "docmill.api.tasks.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS, "ignore_result": True},
+    }
+}
+
+# --- the originals ----------------------------------------------------------------------------------------------------
+S3_BUCKET = env.str("S3_BUCKET", "docmill")
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "") or None
+S3_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
+S3_SERVER_SIDE_ENCRYPTION = env.str("S3_SERVER_SIDE_ENCRYPTION", "") or None
+
+# --- embeddings and vectors ---------------------------------------------------------------------------------------------
+EMBEDDER = env.str("EMBEDDER", "local")
+EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", 768)  # Gemini only; the local model has 384
+GEMINI_API_KEY = env.str("GEMINI_API_KEY", "")
+GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", "") or None
+GEMINI_REQUESTS_PER_MINUTE = env.int("GEMINI_REQUESTS_PER_MINUTE", 3000)
+GEMINI_TOKENS_PER_MINUTE = env.int("GEMINI_TOKENS_PER_MINUTE", 1_000_000)
+VECTOR_STORE = env.str("VECTOR_STORE", "pgvector")
+PINECONE_API_KEY = env.str("PINECONE_API_KEY", "")
+PINECONE_INDEX = env.str("PINECONE_INDEX", "docmill")
+PINECONE_HOST = env.str("PINECONE_HOST", "") or None
+PINECONE_CLOUD = env.str("PINECONE_CLOUD", "aws")
+PINECONE_REGION = env.str("PINECONE_REGION", "us-east-1")
+
+# --- chunks: 0 means the default of the embedding model -----------------------------------------------------------------
+CHUNK_TARGET_TOKENS = env.int("CHUNK_TARGET_TOKENS", 0)
+CHUNK_MAX_TOKENS = env.int("CHUNK_MAX_TOKENS", 0)
+CHUNK_OVERLAP = env.int("CHUNK_OVERLAP", -1)
+
+# --- uploads and the box --------------------------------------------------------------------------------------------------
+DOCMILL_ASYNC = env.bool("DOCMILL_ASYNC", True)
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
+TEMP_DIR = Path(env.str("DOCMILL_TEMP_DIR", tempfile.gettempdir()))
+EXTRACT_PAGE_SECONDS = env.float("EXTRACT_PAGE_SECONDS", 120.0)
+EXTRACT_TOTAL_SECONDS = env.float("EXTRACT_TOTAL_SECONDS", 3600.0)
+EXTRACT_MEMORY_BYTES = env.int("EXTRACT_MEMORY_BYTES", 2 * 1024**3)
+EXTRACT_MAX_PAGES = env.int("EXTRACT_MAX_PAGES", 10_000)
+EXTRACT_MAX_CHARACTERS = env.int("EXTRACT_MAX_CHARACTERS", 50_000_000)
+FILE_UPLOAD_TEMP_DIR = str(TEMP_DIR)
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the form's other fields, bytes
+
+# --- the HTTP interface -----------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["docmill.api.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "docmill.api.problems.answer",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "docmill",
+    "DESCRIPTION": "Documents in, vectors out.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+SENTRY_DSN = env.str("SENTRY_DSN", "")
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOGGING_CONFIG = "docmill.config.logging.configure"
+LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", False)}

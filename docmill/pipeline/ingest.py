@@ -1,0 +1,189 @@
+"""The six steps from a stored file to searchable vectors, readable top to bottom.
+
+Pages stream: while the extractor reads page 9, the chunks of page 8 are embedded and those of page 7 are indexed. Every
+step hands on bounded batches, so memory does not grow with the document.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from docmill.pipeline.chunk import Chunker, embedding_text
+from docmill.pipeline.embed import Embedder
+from docmill.pipeline.embed.cache import VectorCache, cache_key
+from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.process import Extraction, ExtractorProcess
+from docmill.pipeline.index import VectorStore, record_id
+from docmill.pipeline.types import Chunk, Page, Record, Vector, Vectors
+
+SEARCHABLE_WITHIN = 60.0
+"""Seconds that a vector store may take until queries see what was written."""
+
+
+class Originals(Protocol):
+    """Where the uploaded files are kept."""
+
+    def download(self, key: str) -> AbstractContextManager[Path]: ...
+
+
+class Journal(Protocol):
+    """The document's row as the pipeline sees it. Each call may raise StaleAttemptError or HandedOverError."""
+
+    def downloading(self) -> None: ...
+
+    def extracting(self) -> None: ...
+
+    def page_read(self, page: Page, pages_total: int | None) -> None: ...
+
+    def embedding(self) -> None: ...
+
+    def chunks_ready(self, chunks: Sequence[Chunk], reused: int) -> None:
+        """Write the chunks' rows, before their vectors: a vector is always known by a row to delete it by."""
+
+    def chunks_indexed(self, count: int) -> None: ...
+
+    def indexing(self) -> None: ...
+
+    def leftovers(self, chunks_total: int) -> list[int]:
+        """Ordinals at or above `chunks_total` that a longer earlier attempt wrote."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be ingested: the document, its owner and where its original lies."""
+
+    document_id: str
+    tenant: int
+    s3_key: str
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The adapters that one ingest works with."""
+
+    originals: Originals
+    extractor: ExtractorProcess
+    chunker: Chunker
+    embedder: Embedder
+    cache: VectorCache
+    index: VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBatch:
+    """Consecutive chunks with their vectors; `reused` vectors came from the cache."""
+
+    chunks: Sequence[Chunk]
+    vectors: Vectors
+    reused: int
+
+
+def ingest(job: Job, parts: Parts, journal: Journal) -> int:
+    """Run the six steps and return the number of chunks, all searchable in the vector store.
+
+    Writing 'completed' or 'failed' is the caller's. Raises PermanentError, TransientError, StaleAttemptError or
+    HandedOverError.
+    """
+    journal.downloading()
+    with parts.originals.download(job.s3_key) as path:  # 1 download
+        journal.extracting()
+        with parts.extractor.open(path, job.content_type) as extraction:  # 2 extract
+            pages = _journalled(extraction, journal)
+            chunks = parts.chunker.chunks(pages)  # 3 chunk
+            total = 0
+            for batch in _embedded(chunks, job, parts):  # 4 embed
+                journal.chunks_ready(batch.chunks, batch.reused)
+                parts.index.upsert(job.tenant, _records(job, batch))  # 5 index
+                total += len(batch.chunks)
+                journal.chunks_indexed(total)
+    if total == 0:
+        raise PermanentError("no_text")
+    journal.indexing()
+    leftovers = journal.leftovers(total)
+    parts.index.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers])
+    ids = [record_id(job.document_id, ordinal) for ordinal in range(total)]
+    parts.index.wait_until_searchable(job.tenant, ids, timeout=SEARCHABLE_WITHIN)
+    return total
+
+
+def _journalled(extraction: Extraction, journal: Journal) -> Iterator[Page]:
+    for page in extraction:
+        journal.page_read(page, extraction.pages_total)
+        yield page
+    journal.embedding()
+
+
+def _embedded(chunks: Iterable[Chunk], job: Job, parts: Parts) -> Iterator[EmbeddedBatch]:
+    """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
+
+    The cache is read and written in this thread only: its connection belongs to the worker.
+    """
+    embedder, waiting = parts.embedder, deque[_PendingBatch]()
+    with ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed") as calls:
+        try:
+            for batch in _batches(chunks, embedder.batch_size):
+                waiting.append(_PendingBatch(batch, job, parts, calls))
+                if len(waiting) > embedder.concurrency:
+                    yield waiting.popleft().finish()
+            while waiting:
+                yield waiting.popleft().finish()
+        finally:
+            calls.shutdown(wait=True, cancel_futures=True)
+
+
+class _PendingBatch:
+    """A batch whose unknown texts are being embedded."""
+
+    def __init__(self, chunks: Sequence[Chunk], job: Job, parts: Parts, calls: ThreadPoolExecutor) -> None:
+        self.chunks, self.job, self.cache, self.embedder = chunks, job, parts.cache, parts.embedder
+        texts = [embedding_text(chunk) for chunk in chunks]
+        self.keys = [cache_key(self.embedder, job.filename, text) for text in texts]
+        self.known = self.cache.get(job.tenant, self.keys)
+        self.missing = {key: text for key, text in zip(self.keys, texts, strict=True) if key not in self.known}
+        self.call: Future[Vectors] | None = None
+        if self.missing:
+            self.call = calls.submit(self.embedder.embed_passages, list(self.missing.values()), job.filename)
+
+    def finish(self) -> EmbeddedBatch:
+        fresh: dict[bytes, Vector] = {}
+        if self.call is not None:
+            fresh = dict(zip(self.missing, self.call.result(), strict=True))
+            self.cache.put(self.job.tenant, fresh)
+        vectors = np.stack([fresh[key] if key in fresh else self.known[key] for key in self.keys])
+        return EmbeddedBatch(self.chunks, vectors, reused=sum(key in self.known for key in self.keys))
+
+
+def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
+    iterator = iter(chunks)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _records(job: Job, batch: EmbeddedBatch) -> list[Record]:
+    return [
+        Record(
+            record_id(job.document_id, chunk.ordinal),
+            vector,
+            {
+                "document_id": job.document_id,
+                "user_id": job.tenant,
+                "ordinal": chunk.ordinal,
+                "first_page": chunk.first_page,
+                "last_page": chunk.last_page,
+                "filename": job.filename,
+                "headings": list(chunk.headings),
+                "text": chunk.text,
+            },
+        )
+        for chunk, vector in zip(batch.chunks, batch.vectors, strict=True)
+    ]
