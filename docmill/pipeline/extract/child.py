@@ -1,0 +1,72 @@
+"""The extractor process: shuts itself in, then reads one document after the other, as its parent asks.
+
+Started by `process.ExtractorProcess` as `python -m docmill.pipeline.extract.child`; requests come as lines of JSON on
+standard input, frames go out on standard output. Nothing heavy is imported before a document needs it.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from docmill.pipeline.errors import DocmillError
+from docmill.pipeline.extract.confine import confine, limit_processor_time
+from docmill.pipeline.extract.frames import page_frame, write_frame
+from docmill.pipeline.extract.reading import Reading
+
+ReadDocument = Callable[[Path, str, range | None], Reading]
+
+
+def main() -> None:
+    """Serve documents until standard input ends."""
+    settings = json.loads(sys.argv[1])
+    frames = _claim_stdout()
+    walls = confine(settings["parent"], settings["memory_bytes"])
+    module, _, function = settings["reader"].partition(":")
+    read_document: ReadDocument = getattr(import_module(module), function)
+    write_frame(frames, {"kind": "ready", "walls": walls})
+    for line in sys.stdin.buffer:
+        limit_processor_time(settings["processor_seconds"])
+        if not _serve(frames, read_document, json.loads(line)):
+            return
+
+
+def _claim_stdout() -> BinaryIO:
+    """Keep standard output for frames: whatever libraries print goes to standard error instead."""
+    frames = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return frames
+
+
+def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any]) -> bool:
+    """Read one document; False when this process had better be replaced."""
+    wanted = range(*request["pages"]) if request["pages"] else None
+    try:
+        reading = read_document(Path(request["path"]), request["content_type"], wanted)
+        write_frame(frames, {"kind": "header", "title": reading.title, "pages_total": reading.pages_total})
+        for page in reading.pages:
+            write_frame(frames, page_frame(page))
+    except DocmillError as error:
+        write_frame(frames, {"kind": "error", "code": error.code, "message": error.message})
+        return True
+    except MemoryError:
+        write_frame(frames, {"kind": "error", "code": "memory_limit", "message": ""})
+        return False
+    except Exception:
+        traceback.print_exc()
+        write_frame(frames, {"kind": "error", "code": "extractor_crashed", "message": ""})
+        return False
+    write_frame(frames, {"kind": "end", "memory": _resident_bytes()})
+    return True
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()

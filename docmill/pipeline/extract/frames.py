@@ -1,0 +1,70 @@
+"""What goes over the pipe between a worker and its extractor: frames of JSON behind a length, never pickles, because
+the other end may have been taken over by a document."""
+
+import json
+import struct
+from typing import Any, BinaryIO
+
+from docmill.pipeline.text import clean
+from docmill.pipeline.types import Block, Page
+
+LENGTH = struct.Struct(">I")
+_KINDS = {"heading", "paragraph", "list_item", "table_header", "table_row", "code"}
+_SOURCES = {"text", "ocr", "mixed"}
+
+
+class BadFrameError(Exception):
+    """A frame that no healthy extractor sends."""
+
+
+def write_frame(stream: BinaryIO, frame: dict[str, Any]) -> None:
+    """Send one frame; blocks while the reader is behind."""
+    data = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode()
+    stream.write(LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def parse_frame(data: bytes) -> dict[str, Any]:
+    """The frame in `data` (without its length). Raises BadFrameError."""
+    try:
+        frame = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadFrameError("not JSON") from error
+    if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
+        raise BadFrameError("not a frame")
+    return frame
+
+
+def page_frame(page: Page) -> dict[str, Any]:
+    """A page as a frame."""
+    return {
+        "kind": "page",
+        "number": page.number,
+        "text": page.text,
+        "source": page.source,
+        "blocks": [[block.kind, block.start, block.end, block.level] for block in page.blocks],
+        "furniture": page.furniture,
+    }
+
+
+def page_from(frame: dict[str, Any]) -> Page:
+    """A frame as a page. Raises BadFrameError unless it keeps what Page promises."""
+    try:
+        blocks = tuple(Block(kind, start, end, level) for kind, start, end, level in frame["blocks"])
+        page = Page(frame["number"], frame["text"], frame["source"], blocks, tuple(frame["furniture"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFrameError("a page without its parts") from error
+    texts = (page.text, *page.furniture)
+    if not all(isinstance(text, str) for text in texts) or any(clean(text) != text for text in texts):
+        raise BadFrameError("a page whose text is not clean")
+    if not isinstance(page.number, int) or page.source not in _SOURCES:
+        raise BadFrameError("a page without number or source")
+    position = 0
+    for block in blocks:
+        numbers = (block.start, block.end, block.level)
+        if block.kind not in _KINDS or not all(isinstance(number, int) for number in numbers):
+            raise BadFrameError("a block of no known kind")
+        if not position <= block.start < block.end <= len(page.text):
+            raise BadFrameError("blocks out of order")
+        position = block.end
+    return page

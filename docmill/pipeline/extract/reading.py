@@ -1,0 +1,61 @@
+"""What every reader hands on: a document's title, its number of pages, and its pages one by one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from docmill.pipeline.text import clean
+from docmill.pipeline.types import Block, BlockKind, Page, Source
+
+_CLOSE_KINDS = ("list_item", "table_header", "table_row", "code")
+
+
+@dataclass(slots=True)
+class Reading:
+    """An opened document. `pages` is lazy: a page is read when it is asked for, and forgotten afterwards.
+
+    `pages_total` counts the whole document's pages (or sheets, slides, images), whatever range was asked for; None
+    where only reading to the end would tell.
+    """
+
+    title: str | None
+    pages_total: int | None
+    pages: Iterator[Page]
+
+
+class PageWriter:
+    """Collects blocks and lays them out as one page's clean text, with the offsets of each block."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._blocks: list[Block] = []
+        self._length = 0
+
+    def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
+        """Append a block; list items, table rows and lines of code follow each other line by line, everything else
+        is set apart by a blank line. Blocks without text are dropped."""
+        text = clean(text).strip("\n") if kind == "code" else clean(text).strip()
+        if not text:
+            return
+        if self._blocks:
+            before = self._blocks[-1].kind
+            close = kind in _CLOSE_KINDS and before in _CLOSE_KINDS and (kind == before or "table" in kind + before)
+            joint = "\n" if close else "\n\n"
+            self._parts.append(joint)
+            self._length += len(joint)
+        self._parts.append(text)
+        self._blocks.append(Block(kind, self._length, self._length + len(text), level))
+        self._length += len(text)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def page(self, number: int, source: Source = "text", furniture: tuple[str, ...] = ()) -> Page:
+        """The page written so far."""
+        return Page(number, "".join(self._parts), source, tuple(self._blocks), furniture)
+
+
+def wanted_numbers(total: int, wanted: range | None) -> range:
+    """The page numbers to read of a document of `total` pages; a range beyond its end is cut."""
+    if wanted is None:
+        return range(1, total + 1)
+    return range(max(wanted.start, 1), min(wanted.stop, total + 1))
