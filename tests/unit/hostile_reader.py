@@ -1,0 +1,97 @@
+"""A reader for tests of the box: it does to its own process whatever the document says, one order a line."""
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.reading import Reading
+from docmill.pipeline.types import Block, Page
+
+
+def read(path: Path, content_type: str, wanted: range | None) -> Reading:
+    orders = path.read_text().splitlines()
+    if orders[0] == "encrypted":
+        raise PermanentError("encrypted")
+    total = int(orders.pop(0).split()[1]) if orders[0].startswith("pages_total") else None
+    return Reading("a hostile document", total, _pages(orders, path))
+
+
+def _pages(orders: list[str], path: Path) -> Iterator[Page]:
+    for number, order in enumerate(orders, start=1):
+        name, _, argument = order.partition(" ")
+        match name:
+            case "page":
+                yield Page(number, argument)
+            case "endless":
+                while True:
+                    yield Page(number, argument * 1000)
+            case "one_large_page":
+                yield Page(number, "x" * int(argument))
+            case "segfault":
+                ctypes.string_at(0)
+            case "abort":
+                os.abort()
+            case "exit":
+                os._exit(0)
+            case "die_like_oom_killed":
+                os.kill(os.getpid(), 9)
+            case "hang":
+                time.sleep(3600)
+            case "spin":
+                while True:
+                    pass
+            case "eat_memory":
+                hoard = [bytearray(64 << 20) for _ in range(1000)]
+                yield Page(number, str(len(hoard)))
+            case "grow":
+                globals()["kept"] = bytearray(os.urandom(1)) * int(argument)
+                yield Page(number, "grown")
+            case "flood_stdout":
+                print("noise " * 1_000_000, flush=True)
+                yield Page(number, "after the flood")
+            case "flood_stderr":
+                while True:
+                    sys.stderr.write("noise " * 10_000)
+            case "raise":
+                raise ZeroDivisionError(argument)
+            case "write_garbage":
+                _frame_pipe().write(b"\xff\xff\xff\xffgarbage")
+                _frame_pipe().flush()
+            case "forge":
+                yield Page(1, "a\x00b", blocks=(Block("paragraph", 5, 99),))
+            case "environment":
+                yield Page(number, "\n".join(sorted(os.environ)))
+            case "who":
+                yield Page(number, str(os.getpid()))
+            case "connect":
+                yield Page(number, _connect(int(argument)))
+            case "leave_file":
+                Path("left-behind").write_text("x")
+                yield Page(number, str(Path.cwd()))
+            case "count_pages_written":
+                with path.with_suffix(".count").open("a") as count:
+                    for _ in range(100_000):
+                        count.write("+")
+                        count.flush()
+                        yield Page(number, "x" * 1000)
+
+
+def _frame_pipe() -> "os._io.BufferedWriter":
+    import gc
+    import io
+
+    return next(item for item in gc.get_objects() if isinstance(item, io.BufferedWriter) and item.fileno() > 2)
+
+
+def _connect(port: int) -> str:
+    import socket
+
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError as error:
+        return type(error).__name__
+    return "connected"

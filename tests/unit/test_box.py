@@ -1,0 +1,254 @@
+"""The box: a document may crash, hang, bloat or flood its extractor; it fails alone, and the next one is read."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
+from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
+
+LIMITS = BoxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
+Box = Callable[..., ExtractorProcess]
+Document = Callable[..., Path]
+
+
+@pytest.fixture
+def box() -> Iterator[Box]:
+    made: list[ExtractorProcess] = []
+
+    def make(**limits: float) -> ExtractorProcess:
+        import dataclasses
+
+        made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="hostile_reader:read"))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.close()
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Document:
+    def make(*orders: str) -> Path:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.txt"
+        path.write_text("\n".join(orders))
+        return path
+
+    return make
+
+
+def texts(process: ExtractorProcess, path: Path) -> list[str]:
+    with process.open(path, "text/plain") as extraction:
+        return [page.text for page in extraction]
+
+
+def failure(process: ExtractorProcess, path: Path) -> DocmillError:
+    with pytest.raises(DocmillError) as caught:
+        texts(process, path)
+    return caught.value
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_pages_come_in_order_with_the_documents_title(box: Box, document: Document) -> None:
+    with box().open(document("pages_total 2", "page one", "page two"), "text/plain") as extraction:
+        assert (extraction.title, extraction.pages_total) == ("a hostile document", 2)
+        assert [(page.number, page.text) for page in extraction] == [(1, "one"), (2, "two")]
+
+
+def test_one_process_reads_many_documents(box: Box, document: Document) -> None:
+    process = box()
+    assert texts(process, document("who")) == texts(process, document("who"))
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        ("segfault", "extractor_crashed"),
+        ("abort", "extractor_crashed"),
+        ("exit", "extractor_crashed"),
+        ("raise an odd exception", "extractor_crashed"),
+        ("forge", "extractor_crashed"),
+        ("write_garbage", "too_much_text"),
+        ("eat_memory", "memory_limit"),
+        ("hang", "timeout"),
+        ("spin", "timeout"),
+        ("flood_stderr", "timeout"),
+        ("one_large_page 60000000", "too_much_text"),
+        ("endless x", "too_many_pages"),
+        ("pages_total 1001", "too_many_pages"),
+    ],
+)
+def test_a_hostile_document_fails_alone(box: Box, document: Document, order: str, code: str) -> None:
+    process = box(
+        page_seconds=1 if code == "timeout" else 20,
+        memory_bytes=400 << 20 if code == "memory_limit" else 1 << 30,
+        max_characters=10_000_000,
+    )
+    error = failure(process, document(*([order] if order.startswith("pages") else ["page first", order]), "page last"))
+    assert isinstance(error, PermanentError)
+    assert error.code == code
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_pages_before_the_crash_were_handed_over(box: Box, document: Document) -> None:
+    seen = []
+    with (
+        pytest.raises(PermanentError),
+        box().open(document("page one", "page two", "segfault"), "text/plain") as extraction,
+    ):
+        seen.extend(page.text for page in extraction)
+    assert seen == ["one", "two"]
+
+
+def test_a_kill_from_outside_is_not_blamed_on_the_document(box: Box, document: Document) -> None:
+    error = failure(box(), document("page one", "die_like_oom_killed"))
+    assert isinstance(error, TransientError)
+    assert error.code == "extractor_crashed"
+
+
+def test_a_process_that_died_between_documents_is_replaced_silently(box: Box, document: Document) -> None:
+    process = box()
+    (pid,) = texts(process, document("who"))
+    os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: is_gone(int(pid)))
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_an_error_of_the_document_keeps_the_process(box: Box, document: Document) -> None:
+    process = box()
+    before = texts(process, document("who"))
+    assert failure(process, document("encrypted")).code == "encrypted"
+    assert texts(process, document("who")) == before
+
+
+def test_too_many_characters_over_all_pages(box: Box, document: Document) -> None:
+    process = box(max_characters=2500)
+    assert failure(process, document("endless xx")).code == "too_much_text"
+
+
+def test_a_process_that_grew_is_replaced(box: Box, document: Document) -> None:
+    process = box(keep_memory_bytes=200 << 20)
+    before = texts(process, document("who"))
+    assert texts(process, document("grow 300000000")) == ["grown"]
+    assert texts(process, document("who")) != before
+
+
+def test_a_process_is_replaced_after_so_many_documents(box: Box, document: Document) -> None:
+    process = box(keep_documents=2)
+    pids = [texts(process, document("who"))[0] for _ in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_what_libraries_print_does_not_break_the_pages(box: Box, document: Document) -> None:
+    assert texts(box(), document("flood_stdout")) == ["after the flood"]
+
+
+def test_leaving_a_document_early_ends_its_process(box: Box, document: Document) -> None:
+    process = box()
+    with process.open(document("who", "hang"), "text/plain") as extraction:
+        pid = int(next(iter(extraction)).text)
+    assert is_gone(pid)
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_a_slow_consumer_is_not_timed_and_holds_the_extractor_back(box: Box, document: Document) -> None:
+    path = document("count_pages_written")
+    with box(page_seconds=1.2, total_seconds=1.3).open(path, "text/plain") as extraction:
+        pages = iter(extraction)
+        next(pages)
+        # Longer than both limits: only waiting for the extractor counts.
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 1.4)
+        for _ in range(50):
+            next(pages)
+    written = len(path.with_suffix(".count").read_text())
+    assert written < 1000, "the extractor ran ahead of its consumer"
+
+
+def test_no_secret_reaches_the_extractor(box: Box, document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    (names,) = texts(box(), document("environment"))
+    assert not {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY"} & set(names.split("\n"))
+
+
+def test_the_extractor_cannot_reach_the_network(box: Box, document: Document) -> None:
+    process = box()
+    if "network" not in process.start():
+        pytest.skip("this system does not let a process leave the network")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert texts(process, document(f"connect {server.getsockname()[1]}")) != ["connected"]
+
+
+def test_files_that_a_document_leaves_behind_are_removed(box: Box, document: Document) -> None:
+    process = box()
+    (workspace,) = texts(process, document("leave_file"))
+    assert (Path(workspace) / "left-behind").exists()
+    process.close()
+    assert not Path(workspace).exists()
+
+
+def test_another_thread_gets_a_process_of_its_own(box: Box, document: Document) -> None:
+    process, seen = box(), []
+    before = texts(process, document("who"))
+    thread = threading.Thread(target=lambda: seen.extend(texts(process, document("who"))))
+    thread.start()
+    thread.join()
+    assert len(seen) == 1 and seen != before
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from docmill.pipeline.extract.process import ExtractorProcess
+extraction = ExtractorProcess(reader="hostile_reader:read").open(Path(sys.argv[1]), "text/plain")
+for page in extraction:
+    print(page.text, flush=True)
+"""
+
+
+def test_a_killed_worker_takes_its_extractor_along_and_leaves_no_files(
+    box: Box, document: Document, tmp_path: Path
+) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(document("who", "leave_file", "spin"))],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    pid, workspace = int(worker.stdout.readline()), Path(worker.stdout.readline().strip())
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    wait_until(lambda: is_gone(pid))
+    assert workspace.exists()  # nobody was left to remove it …
+    tempfile.tempdir = str(tmp_path)
+    try:
+        assert texts(box(), document("page fine")) == ["fine"]
+    finally:
+        tempfile.tempdir = None
+    assert not workspace.exists()  # … so the next extractor does
