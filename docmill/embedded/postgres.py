@@ -50,7 +50,6 @@ class PostgresServer(ServerProcess):
         return cluster.stat().st_uid if cluster.exists() else pwd.getpwnam(STAND_IN).pw_uid
 
     def prepare(self) -> None:
-        self.data.mkdir(exist_ok=True)
         self._password = kept_secret(self.home / "run" / "postgres.password")
         if not self._port:
             self._port = kept_ports(self.home / "run" / "postgres.ports.json", ["postgres"])["postgres"]

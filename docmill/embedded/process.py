@@ -84,7 +84,7 @@ class ServerProcess:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Make the data directory and the configuration."""
+        """Make what the server needs in its data directory, which exists."""
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -118,8 +118,9 @@ class ServerProcess:
         """Start and return when the server answers. Raises ServerError. Nothing happens when it runs already."""
         if self.running:
             return
-        for directory in (self.home, self.home / "run", self.log.parent):
-            directory.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
+        for directory in (self.home / "run", self.log.parent, self.data):
+            directory.mkdir(mode=0o700, exist_ok=True)
         self._end_leftover()
         self.prepare()
         self._process = spawn(

