@@ -122,9 +122,12 @@ class Chunk(models.Model):
     end = models.IntegerField()
     headings = models.JSONField(default=list)
     source = models.CharField(max_length=5)
+    # The vector's key in the cache, which keeps vectors as long as a chunk has them.
+    vector_key = models.BinaryField(max_length=32)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "ordinal"], name="one_chunk_per_ordinal")]
+        indexes: ClassVar = [models.Index(fields=["vector_key"], name="chunk_vector_key")]
 
     def __str__(self) -> str:
         return f"{self.document_id}#{self.ordinal}"

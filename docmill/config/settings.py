@@ -7,7 +7,7 @@ import environ
 
 env = environ.Env()
 
-# --- Django ---------------------------------------------------------------------------------------------------------
+# --- Django ----------------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
@@ -29,7 +29,7 @@ STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 
-# --- the database ---------------------------------------------------------------------------------------------------
+# --- the database ----------------------------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/docmill")
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASES["default"].setdefault("OPTIONS", {})
@@ -37,7 +37,7 @@ DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 if env.int("DATABASE_POOL", 0):
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL"), "timeout": 10}
 
-# --- the broker and the result backend --------------------------------------------------------------------------------
+# --- the broker and the result backend -------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379").rstrip("/")
 WORKERS = env.int("WORKERS", 4)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)
@@ -76,13 +76,13 @@ CELERY_BEAT_SCHEDULE = {
     }
 }
 
-# --- the originals ----------------------------------------------------------------------------------------------------
+# --- the originals ---------------------------------------------------------------------------------------------------
 S3_BUCKET = env.str("S3_BUCKET", "docmill")
 S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "") or None
 S3_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
 S3_SERVER_SIDE_ENCRYPTION = env.str("S3_SERVER_SIDE_ENCRYPTION", "") or None
 
-# --- embeddings and vectors ---------------------------------------------------------------------------------------------
+# --- embeddings and vectors ------------------------------------------------------------------------------------------
 EMBEDDER = env.str("EMBEDDER", "local")
 EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", 768)  # Gemini only; the local model has 384
 GEMINI_API_KEY = env.str("GEMINI_API_KEY", "")
@@ -96,12 +96,12 @@ PINECONE_HOST = env.str("PINECONE_HOST", "") or None
 PINECONE_CLOUD = env.str("PINECONE_CLOUD", "aws")
 PINECONE_REGION = env.str("PINECONE_REGION", "us-east-1")
 
-# --- chunks: 0 means the default of the embedding model -----------------------------------------------------------------
+# --- chunks: 0 means the default of the embedding model --------------------------------------------------------------
 CHUNK_TARGET_TOKENS = env.int("CHUNK_TARGET_TOKENS", 0)
 CHUNK_MAX_TOKENS = env.int("CHUNK_MAX_TOKENS", 0)
 CHUNK_OVERLAP = env.int("CHUNK_OVERLAP", -1)
 
-# --- uploads and the box --------------------------------------------------------------------------------------------------
+# --- uploads and the box ---------------------------------------------------------------------------------------------
 DOCMILL_ASYNC = env.bool("DOCMILL_ASYNC", True)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
 TEMP_DIR = Path(env.str("DOCMILL_TEMP_DIR", tempfile.gettempdir()))
@@ -114,7 +114,7 @@ FILE_UPLOAD_TEMP_DIR = str(TEMP_DIR)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the form's other fields, bytes
 
-# --- the HTTP interface -----------------------------------------------------------------------------------------------------
+# --- the HTTP interface ----------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["docmill.api.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -42,12 +42,14 @@ class Journal(Protocol):
 
     def page_read(self, page: Page, pages_total: int | None) -> None: ...
 
+    def chunks_cut(self, count: int) -> None: ...
+
     def embedding(self) -> None: ...
 
-    def chunks_ready(self, chunks: Sequence[Chunk], reused: int) -> None:
+    def chunks_ready(self, batch: "EmbeddedBatch") -> None:
         """Write the chunks' rows, before their vectors: a vector is always known by a row to delete it by."""
 
-    def chunks_indexed(self, count: int) -> None: ...
+    def chunks_indexed(self, chunks_done: int) -> None: ...
 
     def indexing(self) -> None: ...
 
@@ -81,9 +83,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedBatch:
-    """Consecutive chunks with their vectors; `reused` vectors came from the cache."""
+    """Consecutive chunks, their vectors and the vectors' keys in the cache, whence `reused` of them came."""
 
     chunks: Sequence[Chunk]
+    keys: Sequence[bytes]
     vectors: Vectors
     reused: int
 
@@ -101,8 +104,8 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
             pages = _journalled(extraction, journal)
             chunks = parts.chunker.chunks(pages)  # 3 chunk
             total = 0
-            for batch in _embedded(chunks, job, parts):  # 4 embed
-                journal.chunks_ready(batch.chunks, batch.reused)
+            for batch in _embedded(chunks, job, parts, journal):  # 4 embed
+                journal.chunks_ready(batch)
                 parts.index.upsert(job.tenant, _records(job, batch))  # 5 index
                 total += len(batch.chunks)
                 journal.chunks_indexed(total)
@@ -123,7 +126,7 @@ def _journalled(extraction: Extraction, journal: Journal) -> Iterator[Page]:
     journal.embedding()
 
 
-def _embedded(chunks: Iterable[Chunk], job: Job, parts: Parts) -> Iterator[EmbeddedBatch]:
+def _embedded(chunks: Iterable[Chunk], job: Job, parts: Parts, journal: Journal) -> Iterator[EmbeddedBatch]:
     """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
 
     The cache is read and written in this thread only: its connection belongs to the worker.
@@ -132,6 +135,7 @@ def _embedded(chunks: Iterable[Chunk], job: Job, parts: Parts) -> Iterator[Embed
     with ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed") as calls:
         try:
             for batch in _batches(chunks, embedder.batch_size):
+                journal.chunks_cut(len(batch))
                 waiting.append(_PendingBatch(batch, job, parts, calls))
                 if len(waiting) > embedder.concurrency:
                     yield waiting.popleft().finish()
@@ -160,7 +164,7 @@ class _PendingBatch:
             fresh = dict(zip(self.missing, self.call.result(), strict=True))
             self.cache.put(self.job.tenant, fresh)
         vectors = np.stack([fresh[key] if key in fresh else self.known[key] for key in self.keys])
-        return EmbeddedBatch(self.chunks, vectors, reused=sum(key in self.known for key in self.keys))
+        return EmbeddedBatch(self.chunks, self.keys, vectors, reused=sum(key in self.known for key in self.keys))
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

@@ -32,9 +32,7 @@ class VectorStore(Protocol):
         """Return when queries see these records; raise `index_unavailable` after `timeout` seconds."""
         ...
 
-    def query(
-        self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None
-    ) -> list[Hit]:
+    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
         """The `top_k` nearest records of the tenant, best first, within `document_ids` when given."""
         ...
 

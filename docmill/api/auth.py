@@ -1,0 +1,29 @@
+"""API keys: the tenant is the key's user, and comes from nowhere else."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from docmill.api.models import ApiKey
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <API key>`."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiKey] | None:
+        """The key's user and the key; None without a header. Raises AuthenticationFailed for a key not in force."""
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        key = (
+            ApiKey.objects.select_related("user")
+            .filter(secret_sha256=ApiKey.fingerprint(secret.strip()), revoked_at=None, user__is_active=True)
+            .first()
+        )
+        if key is None:
+            raise AuthenticationFailed
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="docmill"'

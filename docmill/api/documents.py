@@ -1,0 +1,233 @@
+"""The document's life after it is accepted: claimed, worked on, and completed, failed, given back or deleted."""
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from docmill import parts
+from docmill.api.journal import Attempt
+from docmill.api.locks import document_lock
+from docmill.api.models import Document
+from docmill.api.vector_cache import PostgresVectorCache
+from docmill.pipeline.errors import (
+    DocmillError,
+    HandedOverError,
+    PermanentError,
+    StaleAttemptError,
+    TransientError,
+)
+from docmill.pipeline.ingest import Job, Parts, ingest
+
+log = structlog.get_logger("docmill.documents")
+
+RETRY_DELAYS = (2, 4, 8)
+"""Seconds before each retry after transient trouble."""
+CRASHES_ALLOWED = 2
+"""A document whose worker died this often is not tried again."""
+_RECORD_WITHIN = 60.0
+"""Seconds to go on trying to write down how an attempt ended while the database is away."""
+
+
+def process(document_id: uuid.UUID) -> Document | None:
+    """Work on a document if nobody does, and return its row as the attempt left it.
+
+    None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
+    Never raises for trouble with the document or a part; the row says how it ended.
+    """
+    try:
+        with document_lock(document_id) as lock:
+            if lock is None:
+                return None
+            document = claim(document_id)
+            if document is None:
+                return None
+            if document.status != Document.Status.PROCESSING:
+                return document
+            with structlog.contextvars.bound_contextvars(
+                document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
+            ):
+                return _work(Attempt(document, lock))
+    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+        log.warning("database_unavailable", error=str(error))
+        return None
+
+
+def claim(document_id: uuid.UUID) -> Document | None:
+    """Begin the next attempt; the caller holds the lock. The attempt is counted before the work starts.
+
+    An earlier attempt that was never closed means that its worker died: at the second time the document fails.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        document = (
+            Document.objects.select_for_update()
+            .filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None)
+            .first()
+        )
+        if document is None or (document.next_retry_at and document.next_retry_at > now + timedelta(seconds=0.5)):
+            return None
+        if document.claimed_at is not None:
+            document.crashes += 1
+        if document.crashes >= CRASHES_ALLOWED:
+            _mark_failed(document, PermanentError("worker_crashed"))
+        else:
+            document.attempt += 1
+            document.claimed_at = now
+            document.next_retry_at = None
+            document.timings = {"queued": round((now - document.queued_at).total_seconds(), 3)}
+        document.save()
+    return document
+
+
+def _work(attempt: Attempt) -> Document:
+    document = attempt.document
+    log.info("attempt_started", filename=document.filename)
+    try:
+        chunks_total = ingest(_job(document), _parts(document), attempt)
+        _record(lambda: complete(attempt, chunks_total))
+    except StaleAttemptError:
+        log.info("attempt_superseded")
+    except HandedOverError:
+        _record(lambda: give_back(attempt))
+    except PermanentError as error:
+        _record(lambda error=error: fail(attempt, error))
+    except TransientError as error:
+        _record(lambda error=error: retry_later(attempt, error))
+    except (DatabaseError, InterfaceError, psycopg.Error) as error:
+        log.warning("database_trouble", error=str(error))
+        _record(lambda: retry_later(attempt, TransientError("database_unavailable")))
+    except Exception:
+        log.exception("unexpected_error")
+        _record(lambda: retry_later(attempt, TransientError("internal_error")))
+    return document
+
+
+def _record(write: Callable[[], None]) -> None:
+    """Write down an attempt's end, through a database that may be away for a while.
+
+    When it stays away the row says that the attempt is open, and the sweep takes it up.
+    """
+    deadline = time.monotonic() + _RECORD_WITHIN
+    while True:
+        try:
+            close_old_connections()
+            return write()
+        except StaleAttemptError:
+            return log.info("attempt_superseded")
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def complete(attempt: Attempt, chunks_total: int) -> None:
+    """Write 'completed': from this moment search vouches for the document."""
+    with transaction.atomic():
+        attempt.close(
+            status=Document.Status.COMPLETED,
+            stage=Document.Stage.DONE,
+            progress=100,
+            chunks_total=chunks_total,
+            chunks_done=chunks_total,
+            completed_at=timezone.now(),
+            error=None,
+        )
+        attempt.document.chunks.filter(ordinal__gte=chunks_total).delete()
+    log.info("document_completed", chunks=chunks_total, pages=attempt.document.pages_done)
+
+
+def fail(attempt: Attempt, error: DocmillError) -> None:
+    """Write 'failed' with the reason."""
+    attempt.close(
+        status=Document.Status.FAILED, completed_at=timezone.now(), error=describe(error, attempt.document.stage)
+    )
+    log.info("document_failed", code=error.code, message=error.message)
+
+
+def retry_later(attempt: Attempt, error: TransientError) -> None:
+    """Plan the next retry, or fail when all are used."""
+    retries = attempt.document.retries
+    if retries >= len(RETRY_DELAYS):
+        return fail(attempt, error)
+    delay = RETRY_DELAYS[retries]
+    attempt.close(
+        retries=retries + 1,
+        last_error=describe(error, attempt.document.stage),
+        next_retry_at=timezone.now() + timedelta(seconds=delay),
+    )
+    return log.warning("retry_planned", code=error.code, message=error.message, seconds=delay)
+
+
+def give_back(attempt: Attempt) -> None:
+    """Return the document to the queue: this worker is stopping."""
+    attempt.close(stage=Document.Stage.QUEUED, queued_at=timezone.now(), rung_at=None)
+    log.info("document_given_back")
+
+
+def describe(error: DocmillError, stage: str) -> dict[str, Any]:
+    """An error as documents, tasks and events show it."""
+    return {"code": error.code, "stage": stage, "message": error.message, "retryable": error.kind.retryable}
+
+
+def start_again(document: Document) -> bool:
+    """Put an ended document back to 'processing' under a new task id, as its owner asked; False if it has not ended."""
+    changed = Document.objects.filter(id=document.id, deleted_at=None).exclude(status=Document.Status.PROCESSING)
+    task_id = uuid.uuid4()
+    if not changed.update(
+        status=Document.Status.PROCESSING,
+        stage=Document.Stage.QUEUED,
+        task_id=task_id,
+        progress=0,
+        pages_done=0,
+        pages_ocr=0,
+        chunks_done=0,
+        vectors_reused=0,
+        crashes=0,
+        retries=0,
+        error=None,
+        last_error=None,
+        next_retry_at=None,
+        claimed_at=None,
+        completed_at=None,
+        rung_at=None,
+        queued_at=timezone.now(),
+    ):
+        return False
+    document.refresh_from_db()
+    return True
+
+
+def mark_deleted(document: Document) -> None:
+    """Take a document out of search and out of its worker's hands at once; the purge follows."""
+    Document.objects.filter(id=document.id, deleted_at=None).update(deleted_at=timezone.now(), attempt=F("attempt") + 1)
+
+
+def _mark_failed(document: Document, error: DocmillError) -> None:
+    document.status = Document.Status.FAILED
+    document.error = describe(error, document.stage)
+    document.completed_at = timezone.now()
+    document.claimed_at = None
+    log.warning("document_failed", document_id=str(document.id), code=error.code)
+
+
+def _job(document: Document) -> Job:
+    return Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
+
+
+def _parts(document: Document) -> Parts:
+    return Parts(
+        originals=parts.originals(),
+        extractor=parts.extractor(),
+        chunker=parts.chunker(document.options),
+        embedder=parts.embedder(),
+        cache=PostgresVectorCache(),
+        index=parts.vector_store(),
+    )

@@ -1,0 +1,99 @@
+"""Is each part there? One list of checks for /readyz and `docmill doctor`."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from docmill import parts
+from docmill.api.vector_index import verify_index
+from docmill.pipeline.errors import DocmillError
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found of one part; `message` says what is wrong and what to do."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+def checks() -> list[Check]:
+    """Check every dependency, all at once, each within seconds."""
+    with ThreadPoolExecutor(len(_CHECKS)) as threads:
+        return list(threads.map(_run, _CHECKS))
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """The process lives."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Every dependency is checked; 503 names those that are down."""
+    found = checks()
+    down = [check.name for check in found if not check.ok]
+    body = {
+        "status": "ok" if not down else "unavailable",
+        "down": down,
+        "checks": {check.name: "ok" if check.ok else check.message for check in found},
+    }
+    return JsonResponse(body, status=503 if down else 200)
+
+
+def _run(check: tuple[str, Callable[[], None]]) -> Check:
+    name, look = check
+    try:
+        look()
+    except DocmillError as error:
+        return Check(name, False, error.message)
+    except Exception as error:
+        return Check(name, False, f"{type(error).__name__}: {error}".strip())
+    finally:
+        connection.close()
+    return Check(name, True, "ok")
+
+
+def _database() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise DocmillError("database_unavailable", "Migrations are missing: run 'docmill setup'.")
+
+
+def _redis(url: str) -> Callable[[], None]:
+    def look() -> None:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as server:
+            server.ping()
+
+    return look
+
+
+def _storage() -> None:
+    parts.originals().check()
+
+
+def _embedder() -> None:
+    vector = parts.embedder().embed_query("ready")
+    if vector.shape != (parts.embedder().dimension,):
+        raise DocmillError("embedder_rejected", f"The embedder answered with shape {vector.shape}.")
+
+
+def _vector_store() -> None:
+    parts.vector_store().check()
+
+
+_CHECKS: list[tuple[str, Callable[[], None]]] = [
+    ("database", _database),
+    ("broker", _redis(settings.CELERY_BROKER_URL)),
+    ("results", _redis(settings.CELERY_RESULT_BACKEND)),
+    ("storage", _storage),
+    ("embedder", _embedder),
+    ("vector_store", _vector_store),
+    ("index", verify_index),
+]

@@ -1,0 +1,23 @@
+"""`manage.py setup`: migrations, bucket and index, each made where it is missing and verified where it is there."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from docmill import parts
+from docmill.api.vector_index import setup_index
+from docmill.pipeline.errors import DocmillError
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, the bucket and the vector index; safe to run again."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        try:
+            parts.originals().create_bucket()
+            index = setup_index()
+        except DocmillError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(f"ready: {index}")

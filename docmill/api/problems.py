@@ -1,0 +1,85 @@
+"""Errors as RFC 9457 problem documents with a stable `code`."""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from docmill.pipeline.errors import CATALOGUE, DocmillError
+
+log = structlog.get_logger("docmill.problems")
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(error: DocmillError) -> dict[str, Any]:
+    """The members of the problem document for an error."""
+    kind = error.kind
+    return {
+        "type": f"urn:docmill:error:{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": error.message,
+        "code": kind.code,
+        "retryable": kind.retryable,
+    }
+
+
+def answer(exception: Exception, context: dict[str, Any]) -> Response:
+    """Django REST framework's exception handler: every error of a view becomes a problem document."""
+    error = _translate(exception)
+    if error.code == "internal_error":
+        log.exception("unexpected_error", path=context["request"].path, exc_info=exception)
+    set_rollback()
+    response = Response(problem(error), status=error.kind.status, content_type=CONTENT_TYPE)
+    if error.code == "unauthenticated":
+        response["WWW-Authenticate"] = 'Bearer realm="docmill"'
+    if error.kind.status == 503:
+        response["Retry-After"] = "5"
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Django's handler for addresses that do not exist."""
+    return JsonResponse(problem(DocmillError("not_found")), status=404, content_type=CONTENT_TYPE)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Django's handler for what no view caught."""
+    return JsonResponse(problem(DocmillError("internal_error")), status=500, content_type=CONTENT_TYPE)
+
+
+def _translate(exception: Exception) -> DocmillError:
+    match exception:
+        case DocmillError():
+            return exception
+        case Http404() | exceptions.NotFound():
+            return DocmillError("not_found")
+        case exceptions.AuthenticationFailed() | exceptions.NotAuthenticated() | exceptions.PermissionDenied():
+            return DocmillError("unauthenticated")
+        case exceptions.MethodNotAllowed():
+            return DocmillError("method_not_allowed")
+        case exceptions.ValidationError():
+            return DocmillError("bad_request", _sentence(exception.detail))
+        case exceptions.UnsupportedMediaType():
+            return DocmillError("bad_request", str(exception.detail))
+        case exceptions.ParseError() | RequestDataTooBig():
+            return DocmillError("bad_request", str(exception))
+        case OperationalError() | InterfaceError():
+            return DocmillError("database_unavailable")
+        case _:
+            return DocmillError("internal_error", CATALOGUE["internal_error"].message)
+
+
+def _sentence(detail: Any) -> str:
+    """A validation error's details in one line, each with its field."""
+    if isinstance(detail, dict):
+        return " ".join(f"{field}: {_sentence(value)}" for field, value in detail.items())
+    if isinstance(detail, list):
+        return " ".join(_sentence(value) for value in detail)
+    return str(detail)

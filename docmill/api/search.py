@@ -1,0 +1,76 @@
+"""Search: the tenant's best chunks, each vouched for by PostgreSQL."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from docmill import parts
+from docmill.api.models import Chunk, Document
+from docmill.api.vector_index import verify_index
+from docmill.pipeline.text import clean
+from docmill.pipeline.types import Hit
+
+_DOCUMENTS_IN_FILTER = 1000
+_SPARE = 2
+_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk that answers a query, and its cosine similarity."""
+
+    chunk: Chunk
+    score: float
+
+
+def search(user_id: int, query: str, top_k: int, wanted: dict[str, Any]) -> list[Found]:
+    """The `top_k` best chunks of the user's completed documents, best first.
+
+    `wanted` may narrow the documents by `document_id` (list), `filename`, `content_type` and `metadata` (an object
+    that the document's metadata contains). Raises TransientError or PermanentError when a part is down or refuses.
+    """
+    verify_index()
+    within = _documents(user_id, wanted)
+    if within == []:
+        return []
+    vector = parts.embedder().embed_query(clean(query))
+    store, ask = parts.vector_store(), top_k * _SPARE
+    for _ in range(_ROUNDS):
+        hits = store.query(user_id, vector, ask, within)
+        found = _vouched(user_id, hits)
+        if len(found) >= top_k or len(hits) < ask:
+            break
+        ask *= 4
+    return found[:top_k]
+
+
+def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
+    """The ids that a filter leaves, None without a filter."""
+    if not wanted:
+        return None
+    documents = Document.objects.filter(user_id=user_id, status=Document.Status.COMPLETED, deleted_at=None)
+    if "document_id" in wanted:
+        documents = documents.filter(id__in=wanted["document_id"])
+    if "filename" in wanted:
+        documents = documents.filter(filename=wanted["filename"])
+    if "content_type" in wanted:
+        documents = documents.filter(content_type=wanted["content_type"])
+    if "metadata" in wanted:
+        documents = documents.filter(metadata__contains=wanted["metadata"])
+    return [str(document_id) for document_id in documents.values_list("id", flat=True)[:_DOCUMENTS_IN_FILTER]]
+
+
+def _vouched(user_id: int, hits: list[Hit]) -> list[Found]:
+    """The hits whose chunk is in a completed document of this user, in the hits' order."""
+    ordinals: dict[str, list[int]] = {}
+    for hit in hits:
+        document_id, _, ordinal = hit.id.rpartition("#")
+        ordinals.setdefault(document_id, []).append(int(ordinal))
+    chunks = Chunk.objects.select_related("document").filter(
+        document__user_id=user_id,
+        document__status=Document.Status.COMPLETED,
+        document__deleted_at=None,
+        document_id__in=list(ordinals),
+        ordinal__in={ordinal for some in ordinals.values() for ordinal in some},
+    )
+    known = {f"{chunk.document_id}#{chunk.ordinal}": chunk for chunk in chunks}
+    return [Found(known[hit.id], hit.score) for hit in hits if hit.id in known]

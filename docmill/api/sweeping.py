@@ -1,0 +1,106 @@
+"""The sweep: finds documents that nobody works on and rings for them, and finishes deletions.
+
+PostgreSQL is the truth. Whatever the broker forgot or a dead worker left is found here from the rows, the locks and the
+length of the queue. A document is rung for at most once a minute.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from docmill.api import purging
+from docmill.api.locks import held_keys, lock_key
+from docmill.api.models import Chunk, Document
+from docmill.api.tasks import ring
+from docmill.config.celery import app
+from docmill.pipeline.errors import DocmillError
+
+log = structlog.get_logger("docmill.sweep")
+
+RING_AT_MOST_EVERY = timedelta(seconds=60)
+MESSAGE_MAY_TAKE = timedelta(seconds=10)
+"""A fresh document or a due retry is left to its own message for this long."""
+_AT_ONCE = 500
+"""Documents looked at in one sweep, oldest first."""
+
+
+def sweep() -> dict[str, int]:
+    """One round; the number of documents rung for, purged and cleared."""
+    now = timezone.now()
+    return {
+        "rung": sum(_ring(document, now) for document in abandoned(now)),
+        "purged": sum(_purged(document) for document in _deleted()),
+        "cleared": sum(_cleared(document) for document in _failed_with_chunks()),
+    }
+
+
+def abandoned(now: datetime) -> list[Document]:
+    """Unfinished documents that no worker holds and no message is on its way for."""
+    held = held_keys()
+    rest = [document for document in _ringable(now)[:_AT_ONCE] if lock_key(document.id) not in held]
+    left_open = [document for document in rest if document.claimed_at]
+    overdue = [document for document in rest if not document.claimed_at and document.next_retry_at]
+    queued = [document for document in rest if not document.claimed_at and not document.next_retry_at]
+    return left_open + overdue + queued[: _messages_missing()]
+
+
+def _ringable(now: datetime) -> QuerySet[Document]:
+    recently = now - MESSAGE_MAY_TAKE
+    return (
+        Document.objects.filter(status=Document.Status.PROCESSING, deleted_at=None)
+        .filter(Q(rung_at=None) | Q(rung_at__lt=now - RING_AT_MOST_EVERY))
+        .filter(Q(next_retry_at=None) | Q(next_retry_at__lt=recently))
+        .filter(Q(claimed_at__isnull=False) | Q(queued_at__lt=recently))
+        .order_by("queued_at")
+    )
+
+
+def _messages_missing() -> int:
+    """How many more documents wait than messages do: so many rings were lost."""
+    waiting = Document.objects.filter(
+        status=Document.Status.PROCESSING, deleted_at=None, claimed_at=None, next_retry_at=None
+    ).count()
+    try:
+        with app.connection_for_read() as broker:
+            messages = broker.default_channel.queue_declare(queue=app.conf.task_default_queue, passive=True)
+    except (BrokerError, RedisError):
+        return 0
+    except Exception as error:  # kombu raises its transport's own error for a queue that does not exist
+        log.info("queue_is_gone", error=str(error))
+        return waiting
+    return max(waiting - messages.message_count, 0)
+
+
+def _ring(document: Document, now: datetime) -> bool:
+    Document.objects.filter(id=document.id).update(rung_at=now)
+    log.info("rung_again", document_id=str(document.id), attempt=document.attempt)
+    return ring(document)
+
+
+def _deleted() -> QuerySet[Document]:
+    return Document.objects.filter(deleted_at__isnull=False).order_by("deleted_at")[:_AT_ONCE]
+
+
+def _failed_with_chunks() -> QuerySet[Document]:
+    chunks = Chunk.objects.filter(document=OuterRef("pk"))
+    return Document.objects.filter(Exists(chunks), status=Document.Status.FAILED)[:_AT_ONCE]
+
+
+def _purged(document: Document) -> bool:
+    try:
+        return purging.purge(document.id)
+    except DocmillError as error:
+        log.warning("purge_postponed", document_id=str(document.id), code=error.code, message=error.message)
+        return False
+
+
+def _cleared(document: Document) -> bool:
+    try:
+        return purging.clear_failed(document.id)
+    except DocmillError as error:
+        log.warning("clearing_postponed", document_id=str(document.id), code=error.code, message=error.message)
+        return False

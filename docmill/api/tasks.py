@@ -1,0 +1,79 @@
+"""Tasks: rings of the bell that make a worker look at a document's row, and the housekeeping."""
+
+import uuid
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from docmill.api import documents
+from docmill.api.models import Document
+from docmill.pipeline.errors import DocmillError, PermanentError
+
+log = structlog.get_logger("docmill.tasks")
+
+
+@shared_task(bind=True, max_retries=None, throws=(PermanentError,))
+def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document_id: str) -> dict[str, Any]:
+    """Work on one document. The message only names it: key, owner and all else are read from the row.
+
+    The task's result tells how the document ended; a failed document is a failed task, a planned retry a task in
+    state RETRY.
+    """
+    document = documents.process(uuid.UUID(document_id))
+    if document is None:
+        return {"document_id": document_id, "status": "dropped"}
+    if document.status == Document.Status.FAILED and document.error:
+        raise PermanentError(document.error["code"], document.error["message"])
+    if document.next_retry_at and document.last_error:
+        wait = (document.next_retry_at - timezone.now()).total_seconds()
+        error = DocmillError(document.last_error["code"], document.last_error["message"])
+        raise self.retry(exc=error, countdown=max(wait, 0))
+    if document.status == Document.Status.PROCESSING and document.claimed_at is None:
+        ring(document)
+    return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
+
+
+@shared_task
+def test_celery(value: str = "ok") -> str:
+    """Answer with what was sent: a round trip through broker, worker and result backend."""
+    return value
+
+
+@shared_task
+def sweep() -> dict[str, int]:
+    """Find documents that nobody works on, and ring for them. See sweeping.py."""
+    from docmill.api import sweeping
+
+    return sweeping.sweep()
+
+
+@shared_task
+def purge_document(document_id: str) -> bool:
+    """Remove a deleted document's vectors, original and rows; False when it must wait for its worker to let go."""
+    from docmill.api import purging
+
+    return purging.purge(uuid.UUID(document_id))
+
+
+def ring(document: Document) -> bool:
+    """Put a message for the document on the queue; False when the broker is down: the sweep will ring later."""
+    try:
+        process_document.apply_async(
+            args=(document.s3_key, document.user_id, str(document.id)), task_id=str(document.task_id)
+        )
+    except (BrokerError, RedisError) as error:
+        log.warning("broker_unavailable", document_id=str(document.id), error=str(error))
+        return False
+    return True
+
+
+def ring_for_purge(document: Document) -> None:
+    """Ask for a deleted document's purge; the sweep asks again when the broker is down."""
+    try:
+        purge_document.apply_async(args=(str(document.id),), ignore_result=True)
+    except (BrokerError, RedisError) as error:
+        log.warning("broker_unavailable", document_id=str(document.id), error=str(error))

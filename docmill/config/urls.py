@@ -1,0 +1,23 @@
+"""The addresses of the HTTP interface."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from docmill.api import health, views
+
+urlpatterns = [
+    path("api/ingest/", views.IngestView.as_view(), name="ingest"),
+    path("api/documents/", views.DocumentListView.as_view(), name="documents"),
+    path("api/documents/<uuid:document_id>/", views.DocumentView.as_view(), name="document"),
+    path("api/documents/<uuid:document_id>/chunks/", views.ChunkListView.as_view(), name="chunks"),
+    path("api/documents/<uuid:document_id>/content/", views.ContentView.as_view(), name="content"),
+    path("api/documents/<uuid:document_id>/retry/", views.RetryView.as_view(), name="retry"),
+    path("api/tasks/<uuid:task_id>/", views.TaskView.as_view(), name="task"),
+    path("api/search/", views.SearchView.as_view(), name="search"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+]
+handler404 = "docmill.api.problems.not_found"
+handler500 = "docmill.api.problems.server_error"

@@ -1,0 +1,77 @@
+"""The adapters that the settings choose, made once a process when first needed."""
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+from docmill.pipeline.chunk import Chunker, ChunkOptions
+from docmill.pipeline.embed import Embedder
+from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
+from docmill.pipeline.index import VectorStore
+from docmill.storage import Originals
+
+
+def _local_embedder() -> Embedder:
+    from docmill.pipeline.embed.local import LocalEmbedder
+
+    return LocalEmbedder()
+
+
+def _pgvector_store(embedder: Embedder) -> VectorStore:
+    from docmill.pipeline.index.pgvector import PgvectorStore
+
+    return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
+
+
+EMBEDDERS = {"local": _local_embedder}
+VECTOR_STORES = {"pgvector": _pgvector_store}
+
+
+@cache
+def embedder() -> Embedder:
+    """The embedding model of the setting EMBEDDER."""
+    return EMBEDDERS[settings.EMBEDDER]()
+
+
+@cache
+def vector_store() -> VectorStore:
+    """The vector store of the setting VECTOR_STORE, opened for the model in use."""
+    return VECTOR_STORES[settings.VECTOR_STORE](embedder())
+
+
+@cache
+def originals() -> Originals:
+    """The bucket that holds the uploaded files."""
+    return Originals(
+        settings.S3_BUCKET,
+        endpoint_url=settings.S3_ENDPOINT_URL,
+        region=settings.S3_REGION,
+        sse=settings.S3_SERVER_SIDE_ENCRYPTION,
+    )
+
+
+@cache
+def extractor() -> ExtractorProcess:
+    """This process's box for hostile files."""
+    return ExtractorProcess(
+        BoxLimits(
+            page_seconds=settings.EXTRACT_PAGE_SECONDS,
+            total_seconds=settings.EXTRACT_TOTAL_SECONDS,
+            memory_bytes=settings.EXTRACT_MEMORY_BYTES,
+            max_pages=settings.EXTRACT_MAX_PAGES,
+            max_characters=settings.EXTRACT_MAX_CHARACTERS,
+        )
+    )
+
+
+def chunker(options: dict[str, Any]) -> Chunker:
+    """A chunker for the model in use; `options` are a document's own, over the settings, over the model's defaults."""
+    chosen = {
+        "target_tokens": settings.CHUNK_TARGET_TOKENS or None,
+        "max_tokens": settings.CHUNK_MAX_TOKENS or None,
+        "overlap": settings.CHUNK_OVERLAP if settings.CHUNK_OVERLAP >= 0 else None,
+    } | options
+    return Chunker(
+        embedder().count_tokens, ChunkOptions(**{name: value for name, value in chosen.items() if value is not None})
+    )
