@@ -1,18 +1,24 @@
 """PDF: the text layer where it is usable, OCR where it is not, page by page."""
 
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.ocr_layout import write_lines
+from docmill.pipeline.extract.columns import regions
+from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
+from docmill.pipeline.extract.paragraphs import Typography, title_key, write_regions
+from docmill.pipeline.extract.pdf_page import PageContent, read_page
 from docmill.pipeline.extract.reading import PageWriter, Reading, wanted_numbers
+from docmill.pipeline.extract.tables import ruled_tables
+from docmill.pipeline.extract.words import Compounds
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
-_OCR_DPI = 200
+_MAX_OUTLINE = 5000
 
 
 def read(path: Path, wanted: range | None = None) -> Reading:
@@ -20,26 +26,81 @@ def read(path: Path, wanted: range | None = None) -> Reading:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
-        if "password" in str(error).lower():
-            raise PermanentError("encrypted") from error
-        raise PermanentError("corrupt") from error
+        raise _open_error(error) from error
     total = len(document)
     if total == 0:
         raise PermanentError("corrupt")
     title = clean(document.get_metadata_value("Title")).strip() or None
-    return Reading(title, total, _pages(document, wanted_numbers(total, wanted)))
+    return Reading(title, total, _Pages(document, wanted_numbers(total, wanted)).read())
 
 
-def _pages(document: pdfium.PdfDocument, numbers: range) -> Iterator[Page]:
-    for number in numbers:
-        page = document[number - 1]
-        textpage = page.get_textpage()
-        text = clean(textpage.get_text_range().replace("\ufffe\r\n", "").replace("\x02\r\n", ""))
-        textpage.close()
-        if len(text.split()) >= 5:
-            writer = PageWriter()
+def _open_error(error: pdfium.PdfiumError) -> PermanentError:
+    return PermanentError("encrypted" if "password" in str(error).lower() else "corrupt")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    content: PageContent
+    margins: Margins
+
+
+class _Pages:
+    """Reads pages a few ahead, so that furniture is known before a page is written."""
+
+    def __init__(self, document: pdfium.PdfDocument, numbers: range) -> None:
+        self._document = document
+        self._numbers = numbers
+        self._finder = FurnitureFinder(len(document))
+        self._typography = Typography(_outline(document))
+        self._compounds = Compounds()
+
+    def read(self) -> Iterator[Page]:
+        waiting: deque[_Waiting] = deque()
+        for number in self._numbers:
+            waiting.append(self._load(number))
+            if len(waiting) > LOOKAHEAD:
+                yield self._write(waiting.popleft(), waiting)
+        while waiting:
+            yield self._write(waiting.popleft(), waiting)
+        self._document.close()
+
+    def _load(self, number: int) -> _Waiting:
+        try:
+            page = self._document[number - 1]
+        except pdfium.PdfiumError as error:
+            raise PermanentError("corrupt", f"Page {number} cannot be read; export the file again.") from error
+        try:
+            content = read_page(number, page)
+        finally:
+            page.close()
+        self._typography.learn(content.segments)
+        for segment in content.segments:
+            self._compounds.learn(segment.text)
+        return _Waiting(content, margins(number, content.segments, content.height))
+
+    def _write(self, waiting: _Waiting, ahead: deque[_Waiting]) -> Page:
+        content = waiting.content
+        furniture = self._finder.furniture(waiting.margins, [following.margins for following in ahead])
+        taken = {id(segment) for line in furniture for segment in line.segments}
+        segments = [segment for segment in content.segments if id(segment) not in taken]
+        tables, segments = ruled_tables(segments, content.rulings)
+        writer = PageWriter()
+        write_regions(writer, regions(segments, content.right_to_left), tables, self._typography, self._compounds)
+        for text in content.asides:
             writer.add("paragraph", text)
-            yield writer.page(number)
-        else:
-            yield write_lines(number, ocr.read_image(page.render(scale=_OCR_DPI / 72).to_numpy()))
-        page.close()
+        return writer.page(
+            content.number, content.source, tuple(clean(line.text).strip() for line in furniture if line.text.strip())
+        )
+
+
+def _outline(document: pdfium.PdfDocument) -> dict[str, int]:
+    levels: dict[str, int] = {}
+    try:
+        for count, entry in enumerate(document.get_toc(max_depth=6)):
+            if count > _MAX_OUTLINE:
+                break
+            if key := title_key(entry.get_title()):
+                levels.setdefault(key, entry.level + 1)
+    except (pdfium.PdfiumError, ValueError, RecursionError):
+        return {}
+    return levels

@@ -1,0 +1,91 @@
+"""Reading order: a page's segments cut into regions of one column each, in the order they are read.
+
+A gutter is a vertical strip that no segment crosses, with running text on both sides. The page is cut at its best
+gutter into what lies above, left, right and below, and each part is cut again: a recursive X-Y cut (Nagy and Seth,
+1984) that starts from the gutters, because titles and figures across all columns hide them from the whole page.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+from docmill.pipeline.extract.segments import Segment, bounds, group_lines
+
+_MAX_DEPTH = 12
+_MAX_CANDIDATES = 8
+_MIN_LINES = 3
+
+
+def regions(segments: Sequence[Segment], right_to_left: bool = False, depth: int = 0) -> list[list[Segment]]:
+    """The regions of a page in reading order; columns from right to left where the script runs so."""
+    found = _best_cut(segments) if depth < _MAX_DEPTH and len(segments) >= 2 * _MIN_LINES else None
+    if found is None:
+        return [list(segments)] if segments else []
+    gutter, top, bottom = found
+    above = [segment for segment in segments if segment.middle < top]
+    below = [segment for segment in segments if segment.middle > bottom]
+    left = [s for s in segments if top <= s.middle <= bottom and s.x0 < gutter]
+    right = [s for s in segments if top <= s.middle <= bottom and s.x0 >= gutter]
+    columns = [right, left] if right_to_left else [left, right]
+    return [region for part in (above, *columns, below) for region in regions(part, right_to_left, depth + 1)]
+
+
+def _best_cut(segments: Sequence[Segment]) -> tuple[float, float, float] | None:
+    """The gutter with the most text beside it: its x, and the top and bottom of the zone it divides."""
+    x0, _, x1, _ = bounds(segments)
+    size = median(segment.size for segment in segments)
+    inner = sorted(segment.x0 for segment in segments if segment.x0 > x0 + 0.15 * (x1 - x0))
+    if len(inner) < _MIN_LINES:
+        return None
+    best: tuple[int, float, float, float] | None = None
+    for edge in _frequent_edges(inner, size):
+        for zone in _zones(segments, edge, size):
+            if (best is None or len(zone) > best[0]) and _is_columns(zone, edge, size):
+                middles = [segment.middle for segment in zone]
+                best = (len(zone), edge, min(middles), max(middles))
+    return best[1:] if best else None
+
+
+def _frequent_edges(edges: Sequence[float], size: float) -> list[float]:
+    """Places where many segments begin, a little left of the first of them."""
+    clusters: list[list[float]] = []
+    for edge in edges:
+        if clusters and edge - clusters[-1][0] < 1.5 * size:
+            clusters[-1].append(edge)
+        else:
+            clusters.append([edge])
+    frequent = sorted((c for c in clusters if len(c) >= _MIN_LINES), key=len, reverse=True)[:_MAX_CANDIDATES]
+    return [cluster[0] - 0.25 * size for cluster in frequent]
+
+
+def _zones(segments: Sequence[Segment], gutter: float, size: float) -> list[list[Segment]]:
+    """The stretches of the page, from top to bottom, in which nothing crosses the gutter."""
+    zones: list[list[Segment]] = [[]]
+    for segment in sorted(segments, key=lambda segment: segment.middle):
+        if segment.x0 < gutter < segment.x1:
+            zones.append([])
+        else:
+            zones[-1].append(segment)
+    return [zone for zone in zones if len(zone) >= 2 * _MIN_LINES]
+
+
+def _is_columns(zone: Sequence[Segment], gutter: float, size: float) -> bool:
+    """Whether both sides are running text side by side, not the cells of a table."""
+    sides = [[s for s in zone if s.x1 <= gutter], [s for s in zone if s.x0 >= gutter]]
+    if min(map(len, sides)) < _MIN_LINES:
+        return False
+    boxes = [bounds(side) for side in sides]
+    if boxes[1][0] - boxes[0][2] < 0.7 * size:
+        return False
+    if min(boxes[0][3], boxes[1][3]) - max(boxes[0][1], boxes[1][1]) < 2 * size:
+        return False
+    return all(_is_running_text(side, box[2] - box[0]) for side, box in zip(sides, boxes, strict=True))
+
+
+def _is_running_text(side: Sequence[Segment], width: float) -> bool:
+    lines = group_lines(side)
+    if len(lines) < _MIN_LINES:
+        return False
+    letters = sum(len(segment.text) for segment in side) / len(lines)
+    filled = sum(line.x1 - line.x0 for line in lines) / (len(lines) * width) if width else 0.0
+    pieces = len(side) / len(lines)
+    return letters >= 18 and filled >= 0.55 and pieces < 2.2

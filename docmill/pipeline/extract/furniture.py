@@ -1,0 +1,89 @@
+"""Running headers, footers and page numbers: lines that return at the same place of other pages."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from docmill.pipeline.extract.segments import Line, Segment, group_lines
+
+LOOKAHEAD = 3
+"""Pages that are looked at ahead of the one that is cleared of furniture."""
+
+_MARGIN = 0.13
+_MAX_LINES = 3
+_MAX_KEYS = 5000
+_DIGITS = re.compile(r"\d+")
+_PAGE_NUMBER = re.compile(
+    r"(?:[-–—|\[(]\s*)?(?:(?:page|seite|p\.|pagina|página)\s*)?(?:\d{1,4}|[ivxlc]{1,7})"
+    r"(?:\s*(?:/|of|von|de|sur)\s*\d{1,4})?(?:\s*[-–—|\])])?",
+    re.IGNORECASE,
+)
+
+Key = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Margins:
+    """The lines of one page that may be furniture, with their keys: the text with digits blotted out, and the height
+    on the page."""
+
+    number: int
+    lines: list[tuple[Line, Key]] = field(default_factory=list)
+
+
+def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
+    """The outermost lines in the upper and lower margins of a page that is `height` high."""
+    top = [segment for segment in segments if segment.y1 < _MARGIN * height]
+    bottom = [segment for segment in segments if segment.y0 > (1 - _MARGIN) * height]
+    found = Margins(number)
+    for line in (*group_lines(top)[:_MAX_LINES], *group_lines(bottom)[-_MAX_LINES:]):
+        found.lines.append((line, _key(line)))
+    return found
+
+
+def _key(line: Line) -> Key:
+    return _DIGITS.sub("#", line.text.strip().lower()), round((line.y0 + line.y1) / 2 / 6)
+
+
+class FurnitureFinder:
+    """Decides page by page, in order, from the pages before and the next few."""
+
+    def __init__(self, pages_total: int) -> None:
+        self._needed = 1 if pages_total <= 2 else 2
+        self._seen: Counter[str] = Counter()
+        self._numbers: dict[Key, dict[int, tuple[int, ...]]] = {}
+
+    def furniture(self, page: Margins, ahead: Iterable[Margins]) -> list[Line]:
+        """The lines of `page` that are furniture."""
+        self._note(page)
+        for following in ahead:
+            self._note(following)
+        return [line for line, key in page.lines if self._is_furniture(page.number, line, key)]
+
+    def _note(self, page: Margins) -> None:
+        if len(self._numbers) > _MAX_KEYS:
+            self._numbers.clear()
+        for line, key in page.lines:
+            self._numbers.setdefault(key, {})[page.number] = _figures(line)
+
+    def _is_furniture(self, number: int, line: Line, key: Key) -> bool:
+        text, place = key
+        mine = _figures(line)
+        others = 0
+        for near in (place - 1, place, place + 1):
+            for other, figures in self._numbers.get((text, near), {}).items():
+                if other != number and abs(other - number) <= 200:
+                    others += _figures_fit(mine, figures, other - number)
+        if others >= self._needed:
+            return True
+        return bool(others and _PAGE_NUMBER.fullmatch(line.text.strip()))
+
+
+def _figures(line: Line) -> tuple[int, ...]:
+    return tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))
+
+
+def _figures_fit(mine: tuple[int, ...], others: tuple[int, ...], pages_apart: int) -> bool:
+    """Whether figures are the same on both pages, or count the pages."""
+    return all(theirs - own in (0, pages_apart) for own, theirs in zip(mine, others, strict=False))

@@ -1,0 +1,225 @@
+"""Lines of a region put together to paragraphs, headings, list items and table rows."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from docmill.pipeline.extract.reading import PageWriter
+from docmill.pipeline.extract.segments import Line, Segment, group_lines
+from docmill.pipeline.extract.tables import CELL_JOINT, Table, aligned_tables
+from docmill.pipeline.extract.words import Compounds, plain_letters
+from docmill.pipeline.types import BlockKind
+
+_BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
+_NUMBER = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+(?=\S)")
+_SECTION = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
+_SENTENCE_END = (".", "!", "?", ":", ";", "”", '"', "。", "…")
+_MAX_HEADING = 160
+
+
+@dataclass(slots=True)
+class Piece:
+    """A block of the page before it is written."""
+
+    kind: BlockKind
+    text: str
+    level: int = 0
+    is_open: bool = False
+    joins: bool = False
+    size: float = 0.0
+
+
+class Typography:
+    """What is known of the document's type sizes so far: the body's, and those of headings."""
+
+    def __init__(self, outline: dict[str, int] | None = None) -> None:
+        """`outline` maps titles of the document's outline (`title_key`) to their levels from 1."""
+        self._outline = outline or {}
+        self._sizes: Counter[float] = Counter()
+        self._heading_styles: list[tuple[float, bool]] = []
+
+    def learn(self, segments: Sequence[Segment]) -> None:
+        """Count the letters at each size."""
+        for segment in segments:
+            self._sizes[round(segment.size * 2) / 2] += len(segment.text)
+
+    @property
+    def body_size(self) -> float:
+        """The size most letters have."""
+        return self._sizes.most_common(1)[0][0] if self._sizes else 10.0
+
+    def heading_level(self, text: str, size: float, bold: bool, lines: int, stands_alone: bool) -> int:
+        """1 to 6 when these lines are a heading, 0 when not."""
+        if len(text) > _MAX_HEADING or lines > 3 or not any(character.isalpha() for character in text):
+            return 0
+        if level := self._outline.get(title_key(text), 0):
+            return min(level, 6)
+        body = self.body_size
+        is_larger = size >= 1.13 * body
+        section = _SECTION.match(text)
+        if not is_larger:
+            if not (bold and stands_alone and size >= 0.93 * body):
+                return 0
+            if text.endswith((".", ",", ";")) or (text.endswith(":") and not section):
+                return 0
+        elif len(text) < 3 or (text.endswith((",", ";")) and lines > 1):
+            return 0
+        rank = self._rank(size if is_larger else body, bold)
+        return min(max(rank, section[1].count(".") + 1) if section else rank, 6)
+
+    def _rank(self, size: float, bold: bool) -> int:
+        """The place of a heading's style among those seen so far, the largest first."""
+        style = (round(size), bold)
+        for known in self._heading_styles:
+            if abs(known[0] - style[0]) <= 1 and known[1] == bold:
+                style = known
+                break
+        else:
+            self._heading_styles.append(style)
+        return 1 + sum(known[0] > style[0] or (known[0] == style[0] and known[1] > bold) for known in self._heading_styles)
+
+
+def title_key(text: str) -> str:
+    """A title without numbers, case and spaces, to compare."""
+    return "".join(character for character in text.lower() if character.isalpha())
+
+
+def write_regions(
+    writer: PageWriter,
+    regions: Sequence[Sequence[Segment]],
+    tables: Sequence[Table],
+    typography: Typography,
+    compounds: Compounds,
+) -> None:
+    """Write a page's regions, which are in reading order, with the ruled tables between them."""
+    waiting = sorted(tables, key=lambda table: table.y0)
+    pieces: list[Piece] = []
+    for region in regions:
+        lines = group_lines(region)
+        for piece in _region_pieces(lines, waiting, typography, compounds):
+            before = pieces[-1] if pieces else None
+            if before is not None and _continues(before, piece):
+                before.text = compounds.join_line(before.text.removesuffix("-") if before.joins else before.text,
+                                                  before.joins, piece.text)  # fmt: skip
+                before.is_open, before.joins = piece.is_open, piece.joins
+            else:
+                pieces.append(piece)
+    for table in waiting:
+        pieces.extend(_table_pieces(table))
+    for piece in pieces:
+        writer.add(piece.kind, plain_letters(piece.text), piece.level)
+
+
+def _continues(before: Piece, piece: Piece) -> bool:
+    """Whether a paragraph goes on here from the column before."""
+    if before.kind not in ("paragraph", "list_item") or piece.kind != "paragraph" or not before.is_open:
+        return False
+    return before.joins or (piece.text[0].islower() and abs(before.size - piece.size) < 0.1 * piece.size)
+
+
+def _region_pieces(
+    lines: list[Line], waiting: list[Table], typography: Typography, compounds: Compounds
+) -> Iterator[Piece]:
+    """The region's blocks; ruled tables are taken from `waiting` where they lie between its lines."""
+    aligned = {start: (end, table) for start, end, table in aligned_tables(lines)}
+    held: list[Line] = []
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        above = [table for table in waiting if table.y0 < line.y0 and table.x0 < line.x1 and table.x1 > line.x0]
+        if above or index in aligned:
+            yield from _paragraphs(held, typography, compounds)
+            held = []
+        for table in above:
+            waiting.remove(table)
+            yield from _table_pieces(table)
+        if index in aligned:
+            index, table = aligned[index]
+            yield from _table_pieces(table)
+            continue
+        held.append(line)
+        index += 1
+    yield from _paragraphs(held, typography, compounds)
+
+
+def _table_pieces(table: Table) -> Iterator[Piece]:
+    for number, row in enumerate(table.rows):
+        kind: BlockKind = "table_header" if number == 0 and table.has_header else "table_row"
+        yield Piece(kind, CELL_JOINT.join(row))
+
+
+def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds) -> Iterator[Piece]:
+    if not lines:
+        return
+    left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    leading = _leading(lines)
+    paragraph = [lines[0]]
+    for before, line in zip(lines, lines[1:], strict=False):
+        if _starts_paragraph(paragraph, before, line, left, right, leading):
+            yield _piece(paragraph, right, typography, compounds)
+            paragraph = []
+        paragraph.append(line)
+    yield _piece(paragraph, right, typography, compounds)
+
+
+def _leading(lines: Sequence[Line]) -> float:
+    """The usual distance from one line of a paragraph to the next."""
+    steps = sorted(
+        (below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in zip(lines, lines[1:], strict=False)
+    )
+    usual = [step for step, line in zip(steps, lines, strict=False) if step > 0.5 * line.size]
+    return usual[len(usual) // 4] if usual else 1.2 * lines[0].size
+
+
+def _starts_paragraph(
+    paragraph: list[Line], before: Line, line: Line, left: float, right: float, leading: float
+) -> bool:
+    size = line.size
+    step = (line.y0 + line.y1 - before.y0 - before.y1) / 2
+    if step > 1.28 * max(leading, 0.95 * size) or step < 0:
+        return True
+    if abs(size - before.size) > 0.12 * max(size, before.size) or line.bold != before.bold:
+        return True
+    if before.joins:
+        return False
+    text = line.text
+    ended = before.text.endswith(_SENTENCE_END)
+    if _BULLET.match(text):
+        return True
+    leftover = right - before.x1
+    would_have_fit = leftover > _first_word_width(line) + 1.2 * size
+    if _NUMBER.match(text) and (ended or would_have_fit or _NUMBER.match(paragraph[0].text)):
+        return True
+    is_centred = abs((line.x0 - left) - (right - line.x1)) < size and line.x0 - left > 2 * size
+    if would_have_fit and not is_centred and (ended or text[0].isupper() or text[0].isdigit()):
+        return True
+    indent = line.x0 - before.x0
+    if indent > 0.7 * size and len(paragraph) > 1 and before.x0 - left < 0.5 * size:
+        return True  # the first line of a paragraph is set in
+    # The lines after the first were set in, and this one is not: a list of references, say.
+    return indent < -0.7 * size and len(paragraph) > 1 and paragraph[0].x0 < paragraph[1].x0 - 0.7 * size
+
+
+def _first_word_width(line: Line) -> float:
+    text = line.segments[0].text
+    return (line.segments[0].x1 - line.segments[0].x0) * len(text.split(" ", 1)[0]) / max(len(text), 1)
+
+
+def _piece(lines: list[Line], right: float, typography: Typography, compounds: Compounds) -> Piece:
+    text = compounds.join_lines((line.text, line.joins) for line in lines)
+    last = lines[-1]
+    size = max(line.size for line in lines)
+    bold = all(line.bold for line in lines)
+    if _BULLET.match(text):
+        return Piece("list_item", text, 1, _is_open(last, right), last.joins, size)
+    if level := typography.heading_level(text, size, bold, len(lines), stands_alone=True):
+        return Piece("heading", text, level)
+    if _NUMBER.match(text):
+        return Piece("list_item", text, 1, _is_open(last, right), last.joins, size)
+    return Piece("paragraph", text, 0, _is_open(last, right), last.joins, size)
+
+
+def _is_open(last: Line, right: float) -> bool:
+    """Whether a paragraph's last line is full and ends no sentence, so that it may go on elsewhere."""
+    return last.joins or (right - last.x1 < 4 * last.size and not last.text.endswith(_SENTENCE_END))

@@ -1,0 +1,233 @@
+"""A PDF page's text layer as segments, read from pdfium with few calls.
+
+pdfium gives the text with line breaks at once; places cost a call each. So a line is measured at three characters,
+and only lines with a gap in them are measured word by word.
+"""
+
+import ctypes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+from docmill.pipeline.extract.segments import Segment
+
+_HYPHEN_BREAK = "\ufffe"
+_GAP = 0.9
+_WIDE = 0.72
+_NAME_BYTES = 96
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class TextLayer:
+    """The text of one page: upright segments, and lines that run sideways; `characters` without spaces."""
+
+    segments: list[Segment] = field(default_factory=list)
+    sideways: list[str] = field(default_factory=list)
+    characters: int = 0
+    unmapped: float = 0.0
+
+
+class Frame:
+    """Turns pdfium's coordinates (points, y upwards, page not rotated) into ours (y downwards, page upright)."""
+
+    def __init__(self, page: pdfium.PdfPage, quarter_turns: int = 0) -> None:
+        self.turns = (raw.FPDFPage_GetRotation(page) + quarter_turns) % 4
+        self.x0, self.y0, self.x1, self.y1 = page.get_bbox()
+        width, height = self.x1 - self.x0, self.y1 - self.y0
+        self.width, self.height = (height, width) if self.turns % 2 else (width, height)
+
+    def box(self, left: float, bottom: float, right: float, top: float) -> Box:
+        """x0, y0, x1, y1 of a box."""
+        if self.turns == 0:
+            return left - self.x0, self.y1 - top, right - self.x0, self.y1 - bottom
+        if self.turns == 1:
+            return bottom - self.y0, left - self.x0, top - self.y0, right - self.x0
+        if self.turns == 2:
+            return self.x1 - right, bottom - self.y0, self.x1 - left, top - self.y0
+        return self.y1 - top, self.x1 - right, self.y1 - bottom, self.x1 - left
+
+
+def read_text_layer(page: pdfium.PdfPage) -> TextLayer:
+    """The page's text layer; hidden hyphens at line ends are taken out and noted."""
+    textpage = page.get_textpage()
+    try:
+        layer = _Reader(page, textpage).read()
+        if layer.sideways and sum(map(len, layer.sideways)) > 2 * sum(len(s.text) for s in layer.segments):
+            turned = max((_Reader(page, textpage, turns).read() for turns in (1, 3)), key=_upright_share)
+            if _upright_share(turned) > _upright_share(layer):
+                return turned
+        return layer
+    finally:
+        textpage.close()
+
+
+def _upright_share(layer: TextLayer) -> int:
+    return sum(len(segment.text) for segment in layer.segments) - sum(map(len, layer.sideways))
+
+
+class _Reader:
+    def __init__(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, quarter_turns: int = 0) -> None:
+        self._page = page
+        self._textpage = textpage
+        self._raw = textpage.raw
+        self._frame = Frame(page, quarter_turns)
+        self._box_of = self._make_box_of()
+        self._name = ctypes.create_string_buffer(_NAME_BYTES)
+        self._flags = ctypes.c_int()
+
+    def read(self) -> TextLayer:
+        layer = TextLayer()
+        text, indices = self._text_and_indices()
+        layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
+        if not text:
+            return layer
+        gaps = self._gaps()
+        sampled = unmapped = 0
+        for start, end, joins in _line_spans(text):
+            segment, is_upright = self._measure(text, start, end, joins, indices)
+            sampled += 1
+            unmapped += raw.FPDFText_HasUnicodeMapError(self._raw, indices[start]) == 1
+            if not is_upright:
+                layer.sideways.append(segment.text)
+            elif self._has_gap(segment, end - start, gaps):
+                layer.segments.extend(self._split(text, start, end, segment, indices))
+            else:
+                layer.segments.append(segment)
+        layer.unmapped = unmapped / sampled if sampled else 0.0
+        return layer
+
+    def _text_and_indices(self) -> tuple[str, range | list[int]]:
+        """The text, and for each of its characters the index that pdfium's other calls want."""
+        count = self._textpage.count_chars()
+        text = self._textpage.get_text_range() if count > 0 else ""
+        if len(text) == count:
+            return text, range(count)
+        # Characters without a Unicode value are missing from the text but counted elsewhere.
+        codes = [raw.FPDFText_GetUnicode(self._raw, index) for index in range(count)]
+        indices = [index for index, code in enumerate(codes) if code]
+        text = "".join(chr(codes[index]) for index in indices)
+        return text.replace("\x02", _HYPHEN_BREAK), indices
+
+    def _make_box_of(self) -> Callable[[int], Box]:
+        rect = raw.FS_RECTF()
+        reference = ctypes.byref(rect)
+        get, textpage, box = raw.FPDFText_GetLooseCharBox, self._raw, self._frame.box
+
+        def box_of(index: int) -> Box:
+            get(textpage, index, reference)
+            return box(rect.left, rect.bottom, rect.right, rect.top)
+
+        return box_of
+
+    def _measure(
+        self, text: str, start: int, end: int, joins: bool, indices: range | list[int]
+    ) -> tuple[Segment, bool]:
+        """The line as one segment, and whether it runs from left to right."""
+        first, last = self._box_of(indices[start]), self._box_of(indices[end - 1])
+        middle_index = indices[(start + end) // 2] if text[(start + end) // 2] != " " else indices[start]
+        middle = self._box_of(middle_index)
+        x0, y0 = min(first[0], last[0], middle[0]), min(first[1], last[1])
+        x1, y1 = max(first[2], last[2], middle[2]), max(first[3], last[3])
+        heights = sorted((first[3] - first[1], middle[3] - middle[1], last[3] - last[1]))
+        size = heights[1]
+        is_upright = y1 - y0 < 2.2 * size or end - start < 3
+        if is_upright and end - start > 2 and size > 0 and y1 - y0 > 1.5 * size and heights[2] < 1.3 * size:
+            is_upright = x1 - x0 > y1 - y0
+        if not is_upright:
+            size = max(first[2] - first[0], 1.0)
+        bold = self._is_bold(indices[start]) and self._is_bold(indices[end - 1]) and self._is_bold(middle_index)
+        return Segment(text[start:end], x0, y0, x1, y1, size, bold, joins), is_upright
+
+    def _is_bold(self, index: int) -> bool:
+        length = raw.FPDFText_GetFontInfo(self._raw, index, self._name, _NAME_BYTES, self._flags)
+        if 0 < length <= _NAME_BYTES:
+            name = self._name.value.lower()
+            if b"bold" in name or b"black" in name or b"heavy" in name or name.endswith((b".b", b"-bd", b"bx10")):
+                return True
+        return bool(raw.FPDFText_GetFontWeight(self._raw, index) >= 600)
+
+    def _gaps(self) -> list[tuple[float, float]]:
+        """Middles (x, y) of wide gaps between one piece of text and the next on the same line."""
+        count = self._textpage.count_rects()
+        left, top, right, bottom = (ctypes.c_double() for _ in range(4))
+        references = tuple(map(ctypes.byref, (left, top, right, bottom)))
+        gaps = []
+        before: Box | None = None
+        for index in range(count):
+            raw.FPDFText_GetRect(self._raw, index, *references)
+            box = self._frame.box(left.value, bottom.value, right.value, top.value)
+            if before is not None:
+                height = min(box[3] - box[1], before[3] - before[1])
+                overlap = min(box[3], before[3]) - max(box[1], before[1])
+                if overlap > 0.3 * height and (
+                    box[0] - before[2] > _GAP * height or before[0] - box[2] > _GAP * height
+                ):
+                    gaps.append(((before[2] + box[0]) / 2, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
+            before = box
+        return gaps
+
+    @staticmethod
+    def _has_gap(segment: Segment, length: int, gaps: list[tuple[float, float]]) -> bool:
+        if segment.x1 - segment.x0 > _WIDE * length * segment.size:
+            return True
+        return any(segment.x0 < x < segment.x1 and segment.y0 < y < segment.y1 for x, y in gaps)
+
+    def _split(
+        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int]
+    ) -> Iterator[Segment]:
+        """The line's pieces between wide gaps, measured word by word."""
+        words: list[tuple[int, int, Box, Box]] = []
+        position = start
+        for word in text[start:end].split(" "):
+            if word:
+                final = position + len(word) - 1
+                words.append((position, final + 1, self._box_of(indices[position]), self._box_of(indices[final])))
+            position += len(word) + 1
+        group: list[tuple[int, int, Box, Box]] = []
+        for word_span in words:
+            if group and word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size:
+                yield self._piece(text, group, False)
+                group = []
+            elif group and word_span[2][0] < group[-1][2][0] - whole.size:  # it jumps back: another piece
+                yield self._piece(text, group, False)
+                group = []
+            group.append(word_span)
+        if group:
+            yield self._piece(text, group, whole.joins)
+
+    def _piece(self, text: str, words: list[tuple[int, int, Box, Box]], joins: bool) -> Segment:
+        boxes = [box for _, _, first, last in words for box in (first, last)]
+        bold = self._is_bold(words[0][0]) and self._is_bold(words[-1][1] - 1)
+        return Segment(
+            text[words[0][0] : words[-1][1]],
+            min(box[0] for box in boxes),
+            min(box[1] for box in boxes),
+            max(box[2] for box in boxes),
+            max(box[3] for box in boxes),
+            max(box[3] - box[1] for box in boxes),
+            bold,
+            joins,
+        )
+
+
+def _line_spans(text: str) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether a hyphen ends it) of each line that holds more than spaces, spaces at its ends left out."""
+    start, length = 0, len(text)
+    while start < length:
+        line_end, hyphen = text.find("\r\n", start), text.find(_HYPHEN_BREAK, start)
+        if line_end < 0:
+            line_end = length
+        joins = 0 <= hyphen < line_end
+        end = hyphen if joins else line_end
+        following = end + (1 if joins else 2)
+        while start < end and text[start] in " \u00a0\t":
+            start += 1
+        while end > start and text[end - 1] in " \u00a0\t":
+            end -= 1
+        if end > start:
+            yield start, end, joins
+        start = following

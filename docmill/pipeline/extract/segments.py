@@ -1,0 +1,95 @@
+"""Pieces of text with their place on the page: what layout works on, from a PDF's text layer or from OCR alike."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Segment:
+    """A piece of one line without a wide gap in it. Coordinates are points (OCR: pixels), y downwards.
+
+    `size` is the height of the font; `joins` says that the line was broken at a hyphen of the typesetter.
+    """
+
+    text: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    size: float
+    bold: bool = False
+    joins: bool = False
+    ocr: bool = False
+
+    @property
+    def middle(self) -> float:
+        """The height on the page of the segment's middle."""
+        return (self.y0 + self.y1) / 2
+
+
+@dataclass(slots=True)
+class Line:
+    """Segments side by side on one baseline, from left to right."""
+
+    segments: list[Segment]
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    size: float
+    bold: bool
+
+    @property
+    def text(self) -> str:
+        """The line as one string; pieces that touch are written together."""
+        if len(self.segments) == 1:
+            return self.segments[0].text
+        parts = [self.segments[0].text]
+        for before, segment in zip(self.segments, self.segments[1:], strict=False):
+            parts.append("" if segment.x0 - before.x1 < 0.12 * segment.size else " ")
+            parts.append(segment.text)
+        return "".join(parts)
+
+    @property
+    def joins(self) -> bool:
+        """Whether the line ends in a word's first half."""
+        return self.segments[-1].joins
+
+
+def group_lines(segments: Iterable[Segment]) -> list[Line]:
+    """Segments as lines, from top to bottom: those that overlap vertically by more than half belong together."""
+    lines: list[Line] = []
+    for segment in sorted(segments, key=lambda segment: segment.y0 + segment.y1):
+        line = lines[-1] if lines else None
+        if line is not None and _same_line(line, segment):
+            line.segments.append(segment)
+            line.x0, line.x1 = min(line.x0, segment.x0), max(line.x1, segment.x1)
+            line.y0, line.y1 = min(line.y0, segment.y0), max(line.y1, segment.y1)
+            line.size = max(line.size, segment.size)
+            line.bold = line.bold and segment.bold
+        else:
+            lines.append(
+                Line([segment], segment.x0, segment.y0, segment.x1, segment.y1, segment.size, segment.bold)
+            )
+    for line in lines:
+        if len(line.segments) > 1:
+            line.segments.sort(key=lambda segment: segment.x0)
+    return lines
+
+
+def _same_line(line: Line, segment: Segment) -> bool:
+    overlap = min(line.y1, segment.y1) - max(line.y0, segment.y0)
+    if overlap <= 0.5 * min(segment.y1 - segment.y0, line.y1 - line.y0):
+        return False
+    # Pieces that lie over each other are not neighbours on a line, only a crowded page.
+    return all(min(each.x1, segment.x1) - max(each.x0, segment.x0) < 0.5 * segment.size for each in line.segments)
+
+
+def bounds(segments: Sequence[Segment]) -> tuple[float, float, float, float]:
+    """The box around segments: x0, y0, x1, y1."""
+    return (
+        min(segment.x0 for segment in segments),
+        min(segment.y0 for segment in segments),
+        max(segment.x1 for segment in segments),
+        max(segment.y1 for segment in segments),
+    )
