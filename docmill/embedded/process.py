@@ -15,6 +15,8 @@ import psutil
 
 from docmill.embedded import launch
 
+LOG_BYTES = 20_000_000
+
 
 class ServerError(RuntimeError):
     """A server did not start or did not stay up; the message ends with the last lines of its log."""
@@ -63,24 +65,26 @@ def spawn(
 
 
 class ServerProcess:
-    """A server with its data under `home`, output in `home/logs/NAME.log`, a record of its process in `home/run`.
+    """A process of a home: data in `home/NAME`, output in `home/logs/NAME.log`, a record of its id in `home/run`.
 
-    Subclasses give `command()`, `answers()` and `url`. `start` first ends what an earlier owner of the home left
+    Subclasses give `command()`, `answers()` and `url`. A start first ends what an earlier owner of the home left
     running, so it works after a kill -9 of the server, of whoever started it, or of both.
     """
 
     name: str
     stop_signal: int = signal.SIGTERM
     start_seconds = 30.0
-    stop_seconds = 15.0
+    stop_seconds = 5.0
 
     def __init__(self, home: Path) -> None:
         self.home = home.expanduser().resolve()
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
 
     # --- what each server tells ---
     @property
     def url(self) -> str:
+        """Where the server is reached once it is started."""
         raise NotImplementedError
 
     def prepare(self) -> None:
@@ -88,6 +92,10 @@ class ServerProcess:
 
     def command(self) -> list[str]:
         raise NotImplementedError
+
+    def environ(self) -> Mapping[str, str] | None:
+        """The environment to run in; None for this process's."""
+        return None
 
     def answers(self) -> bool:
         """Whether the server does its work now."""
@@ -114,27 +122,48 @@ class ServerProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended, negative for a signal; None while it runs or when it was never started."""
+        return self._process.poll() if self._process else None
+
     def start(self) -> None:
         """Start and return when the server answers. Raises ServerError. Nothing happens when it runs already."""
         if self.running:
             return
+        self.begin()
+        while not self.ready():
+            time.sleep(0.02)
+
+    def begin(self) -> None:
+        """Start without waiting for an answer."""
         self.home.mkdir(parents=True, exist_ok=True)
         for directory in (self.home / "run", self.log.parent, self.data):
             directory.mkdir(mode=0o700, exist_ok=True)
         self._end_leftover()
+        self._turn_log()
         self.prepare()
         self._process = spawn(
-            self.command(), self.log, cwd=self.data, owner=self.owner(), death_signal=self.stop_signal
+            self.command(),
+            self.log,
+            environ=self.environ(),
+            cwd=self.data,
+            owner=self.owner(),
+            death_signal=self.stop_signal,
         )
-        self._remember(self._process.pid)
-        deadline = time.monotonic() + self.start_seconds
-        while not self.answers():
-            if not self.running or time.monotonic() > deadline:
-                code = self._process.poll()
-                self.kill()
-                why = f"ended with {code}" if code is not None else f"did not answer in {self.start_seconds:.0f} s"
-                raise ServerError(f"{self.name} {why}; the end of {self.log}:\n{self._log_tail()}")
-            time.sleep(0.02)
+        self._began = time.monotonic()
+        self._record.write_text(json.dumps({"pid": self._process.pid, "birth": birth(self._process.pid)}))
+
+    def ready(self) -> bool:
+        """Whether the server that was begun answers. Raises ServerError when it ended or takes too long."""
+        if self.running and self.answers():
+            return True
+        if self.running and time.monotonic() - self._began < self.start_seconds:
+            return False
+        code = self.exit_code
+        self.kill()
+        why = f"ended with {code}" if code is not None else f"did not answer within {self.start_seconds:.0f} s"
+        raise ServerError(f"{self.name} {why}; the end of {self.log}:\n{self._log_tail()}")
 
     def stop(self) -> None:
         """Ask the server to end, wait, and kill it when it takes longer than `stop_seconds`."""
@@ -142,52 +171,65 @@ class ServerProcess:
         self.wait_stopped()
 
     def ask_to_stop(self) -> None:
+        """Signal the process itself, not its children: they are its own to stop."""
         if self._process and self.running:
             self._process.send_signal(self.stop_signal)
 
-    def wait_stopped(self) -> None:
+    def wait_stopped(self, seconds: float | None = None) -> None:
+        """Return when the process has ended: by itself within `seconds`, or killed with its children."""
         if self._process is None:
             return
-        try:
-            self._process.wait(self.stop_seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(self.stop_seconds if seconds is None else seconds)
+        self.kill()
         self._record.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """kill -9, as a crash would: no record is cleared, no data is saved."""
+        """kill -9 of the process and its children, as a crash would: nothing is saved, no record is cleared."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
-    # --- the record ---
+    # --- the record and the log ---
     @property
     def _record(self) -> Path:
         return self.home / "run" / f"{self.name}.json"
 
-    def _remember(self, pid: int) -> None:
-        self._record.write_text(json.dumps({"pid": pid, "birth": birth(pid)}))
-
     def _end_leftover(self) -> None:
-        """End the server that the record names, if it still is the same process."""
-        try:
-            record = json.loads(self._record.read_text())
-            pid = int(record["pid"])
-        except (OSError, ValueError, KeyError):
-            return
-        if record["birth"] is not None and birth(pid) == record["birth"]:
-            process = psutil.Process(pid)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(self.stop_signal)
-                try:
-                    process.wait(self.stop_seconds)
-                except psutil.TimeoutExpired:
-                    process.kill()
-                    process.wait(5)
+        """End the process that the record names, if it still is the same."""
+        pid = recorded_process(self._record)
+        if pid is not None:
+            end_process(pid, self.stop_signal, self.stop_seconds)
         self._record.unlink(missing_ok=True)
+
+    def _turn_log(self) -> None:
+        """Begin a new log when the old one has grown large; one older is kept."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
 
     def _log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
+
+
+def recorded_process(record: Path) -> int | None:
+    """The id in a process record (`{"pid", "birth"}`) if that very process is alive."""
+    try:
+        entry = json.loads(record.read_text())
+        pid = int(entry["pid"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return pid if entry.get("birth") is not None and birth(pid) == entry["birth"] else None
+
+
+def end_process(pid: int, stop_signal: int, seconds: float) -> None:
+    """Signal a process that is not a child of this one, wait, and kill it after `seconds`."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.send_signal(stop_signal)
+        try:
+            process.wait(seconds)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(5)

@@ -75,9 +75,9 @@ class SeaweedServer(ServerProcess):
             "-volume.preStopSeconds=0",
         ]
 
-    def wait_stopped(self) -> None:
+    def wait_stopped(self, seconds: float | None = None) -> None:
         """Also remove the sockets that SeaweedFS leaves in /tmp, whatever TMPDIR says."""
-        super().wait_stopped()
+        super().wait_stopped(seconds)
         for port in self._ports.values():
             for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108
                 socket.unlink(missing_ok=True)
