@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -81,6 +82,7 @@ def claim(document_id: uuid.UUID) -> Document | None:
         else:
             document.attempt += 1
             document.claimed_at = now
+            document.stage = Document.Stage.DOWNLOADING
             document.next_retry_at = None
             document.timings = {"queued": round((now - document.queued_at).total_seconds(), 3)}
         document.save()
@@ -98,9 +100,9 @@ def _work(attempt: Attempt) -> Document:
     except HandedOverError:
         _record(lambda: give_back(attempt))
     except PermanentError as error:
-        _record(lambda error=error: fail(attempt, error))
+        _record(partial(fail, attempt, error))
     except TransientError as error:
-        _record(lambda error=error: retry_later(attempt, error))
+        _record(partial(retry_later, attempt, error))
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         log.warning("database_trouble", error=str(error))
         _record(lambda: retry_later(attempt, TransientError("database_unavailable")))
@@ -119,13 +121,15 @@ def _record(write: Callable[[], None]) -> None:
     while True:
         try:
             close_old_connections()
-            return write()
+            write()
         except StaleAttemptError:
-            return log.info("attempt_superseded")
+            log.info("attempt_superseded")
         except (OperationalError, InterfaceError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(1)
+            continue
+        return
 
 
 def complete(attempt: Attempt, chunks_total: int) -> None:
@@ -156,14 +160,15 @@ def retry_later(attempt: Attempt, error: TransientError) -> None:
     """Plan the next retry, or fail when all are used."""
     retries = attempt.document.retries
     if retries >= len(RETRY_DELAYS):
-        return fail(attempt, error)
+        fail(attempt, error)
+        return
     delay = RETRY_DELAYS[retries]
     attempt.close(
         retries=retries + 1,
         last_error=describe(error, attempt.document.stage),
         next_retry_at=timezone.now() + timedelta(seconds=delay),
     )
-    return log.warning("retry_planned", code=error.code, message=error.message, seconds=delay)
+    log.warning("retry_planned", code=error.code, message=error.message, seconds=delay)
 
 
 def give_back(attempt: Attempt) -> None:

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg.rows import TupleRow
 
 # A machine that vanishes without a word is noticed by both ends within half a minute.
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 
 
 class DocumentLock:
     """A lock that is held as long as its connection lives."""
 
-    def __init__(self, session: psycopg.Connection[tuple[int]]) -> None:
+    def __init__(self, session: psycopg.Connection[TupleRow]) -> None:
         self._session = session
 
     def check(self) -> None:
@@ -33,7 +33,9 @@ def document_lock(document_id: uuid.UUID) -> Iterator[DocumentLock | None]:
         connect_timeout=5,
         application_name="docmill lock",
         options=_SERVER_KEEPALIVE,
-        **_KEEPALIVE,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
     )
     try:
         row = session.execute("SELECT pg_try_advisory_lock(%s)", (lock_key(document_id),)).fetchone()

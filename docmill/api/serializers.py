@@ -86,7 +86,7 @@ class FilterSerializer(serializers.Serializer[dict[str, Any]]):
         self.initial_data = data
         if isinstance(data, dict) and isinstance(data.get("document_id"), str):
             data = data | {"document_id": [data["document_id"]]}
-        return super().to_internal_value(data)
+        return dict(super().to_internal_value(data))
 
 
 class SearchSerializer(serializers.Serializer[dict[str, Any]]):

@@ -6,17 +6,16 @@ length of the queue. A document is rung for at most once a minute.
 
 from datetime import datetime, timedelta
 
+import redis
 import structlog
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from docmill.api import purging
 from docmill.api.locks import held_keys, lock_key
 from docmill.api.models import Chunk, Document
 from docmill.api.tasks import ring
-from docmill.config.celery import app
 from docmill.pipeline.errors import DocmillError
 
 log = structlog.get_logger("docmill.sweep")
@@ -65,14 +64,11 @@ def _messages_missing() -> int:
         status=Document.Status.PROCESSING, deleted_at=None, claimed_at=None, next_retry_at=None
     ).count()
     try:
-        with app.connection_for_read() as broker:
-            messages = broker.default_channel.queue_declare(queue=app.conf.task_default_queue, passive=True)
-    except (BrokerError, RedisError):
+        with redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=2, socket_timeout=5) as broker:
+            messages = int(broker.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+    except redis.RedisError:
         return 0
-    except Exception as error:  # kombu raises its transport's own error for a queue that does not exist
-        log.info("queue_is_gone", error=str(error))
-        return waiting
-    return max(waiting - messages.message_count, 0)
+    return max(waiting - messages, 0)
 
 
 def _ring(document: Document, now: datetime) -> bool:

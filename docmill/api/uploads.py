@@ -33,7 +33,7 @@ class _StrictParser(DjangoParser):
 class UploadParser(MultiPartParser):
     """multipart/form-data with the file's name taken as it was sent, or refused."""
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> DataAndFiles:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> DataAndFiles[Any, Any]:
         request = parser_context["request"]
         meta = request.META | {"CONTENT_TYPE": media_type}
         try:
@@ -64,7 +64,7 @@ def too_large() -> PermanentError:
 
 def json_field(request: Request, name: str, code: str) -> dict[str, Any]:
     """A form field that holds one JSON object, {} when it is absent. Raises PermanentError with `code`."""
-    raw = request.data.get(name, "")
+    raw = request.POST.get(name, "")
     if not raw:
         return {}
     try:

@@ -31,7 +31,7 @@ _LINK_SECONDS = 300
 
 
 def _tenant(request: Request) -> int:
-    user_id = cast(int | None, request.user.pk)
+    user_id = request.user.pk
     if not user_id:
         raise Http404
     return user_id
@@ -201,7 +201,7 @@ class TaskView(APIView):
         """State, result and error, from the result backend."""
         document = get_object_or_404(Document, task_id=task_id, user_id=_tenant(request), deleted_at=None)
         try:
-            outcome = AsyncResult(str(task_id))
+            outcome: AsyncResult[Any] = AsyncResult(str(task_id))
             state, result = outcome.state, outcome.result
         except RedisError as error:
             raise TransientError("unavailable", "The result backend did not answer; try again shortly.") from error

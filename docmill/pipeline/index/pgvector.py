@@ -4,13 +4,14 @@ The table holds ids, owners and vectors only: what a hit says is read from the c
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
-from typing import Concatenate, LiteralString, ParamSpec, TypeVar, cast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from pgvector import Vector as PgVector
 from psycopg import sql
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from docmill.pipeline.errors import PermanentError, TransientError
@@ -19,25 +20,16 @@ from docmill.pipeline.types import Hit, Record, Vector
 # pgvector indexes at most 2,000 dimensions of type vector and 4,000 of halfvec.
 _HALF_ABOVE = 2000
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-def _translated(
-    call: Callable[Concatenate["PgvectorStore", P], T],
-) -> Callable[Concatenate["PgvectorStore", P], T]:
+@contextmanager
+def _translated(table: str) -> Iterator[None]:
     """PostgreSQL's errors as the catalogue's."""
-
-    @wraps(call)
-    def translated(self: "PgvectorStore", *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return call(self, *args, **kwargs)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise TransientError("index_unavailable", "The vector store (PostgreSQL) did not answer.") from error
-        except psycopg.errors.UndefinedTable as error:
-            raise PermanentError("index_mismatch", f"{self} does not exist: run 'docmill setup-index'.") from error
-
-    return translated
+    try:
+        yield
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise TransientError("index_unavailable", "The vector store (PostgreSQL) did not answer.") from error
+    except psycopg.errors.UndefinedTable as error:
+        raise PermanentError("index_mismatch", f"The table {table} does not exist: run 'docmill setup'.") from error
 
 
 class PgvectorStore:
@@ -54,13 +46,18 @@ class PgvectorStore:
             open=False,
             timeout=10,
             check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "docmill vectors"},
+            # Never a generic plan: the best one depends on the tenant's size.
+            kwargs={
+                "prepare_threshold": None,
+                "autocommit": True,
+                "connect_timeout": 5,
+                "application_name": "docmill vectors",
+            },
         )
 
     def __str__(self) -> str:
         return f"The vector table {self.table}"
 
-    @_translated
     def setup(self) -> None:
         """Create the extension, the table and its indexes where they are missing."""
         with self._session() as session, session.transaction():
@@ -75,7 +72,6 @@ class PgvectorStore:
             self._run(session, "CREATE INDEX IF NOT EXISTS {by_vector} ON {table} USING hnsw (embedding {type}_ip_ops)")
         self.check()
 
-    @_translated
     def check(self) -> None:
         """Raise unless the table is there with the right dimension."""
         with self._session() as session:
@@ -87,7 +83,6 @@ class PgvectorStore:
             found = row[0] if row else "none"
             raise PermanentError("index_mismatch", f"{self} has dimension {found}; the model has {self.dimension}.")
 
-    @_translated
     def upsert(self, tenant: int, records: Sequence[Record]) -> None:
         """Write records in one transaction, overwriting those with the same ids."""
         rows = [(r.id, _tenant(tenant), r.id.rpartition("#")[0], PgVector(r.values).to_text()) for r in records]
@@ -101,19 +96,17 @@ class PgvectorStore:
     def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
         """Nothing to wait for: what is committed is found."""
 
-    @_translated
     def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
         """The nearest records by cosine similarity (vectors have unit length), best first."""
-        within = " AND document_id = ANY(%(documents)s)" if document_ids is not None else ""
         statement = self._sql(
             "SELECT id, -(embedding <#> %(vector)s::{type}) FROM {table} WHERE user_id = %(tenant)s"
-            + cast(LiteralString, within)
-            + " ORDER BY embedding <#> %(vector)s::{type} LIMIT %(top_k)s"
+            " AND (%(documents)s::text[] IS NULL OR document_id = ANY(%(documents)s))"
+            " ORDER BY embedding <#> %(vector)s::{type} LIMIT %(top_k)s"
         )
         values = {
             "vector": PgVector(vector).to_text(),
             "tenant": _tenant(tenant),
-            "documents": list(document_ids or ()),
+            "documents": None if document_ids is None else list(document_ids),
             "top_k": top_k,
         }
         with self._session() as session, session.transaction():
@@ -122,14 +115,12 @@ class PgvectorStore:
             session.execute(sql.SQL("SET LOCAL hnsw.ef_search = {}").format(sql.Literal(max(40, min(1000, 2 * top_k)))))
             return [Hit(str(row[0]), float(row[1])) for row in session.execute(statement, values)]
 
-    @_translated
     def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
         """The ids of all records of a document."""
         statement = self._sql("SELECT id FROM {table} WHERE user_id = %s AND document_id = %s")
         with self._session() as session:
             return iter([str(row[0]) for row in session.execute(statement, (_tenant(tenant), document_id))])
 
-    @_translated
     def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
         """Delete records by id; ids that are not there are ignored."""
         if record_ids:
@@ -137,9 +128,12 @@ class PgvectorStore:
             with self._session() as session:
                 session.execute(statement, (_tenant(tenant), list(record_ids)))
 
-    def _session(self):  # type: ignore[no-untyped-def]
-        self._pool.open()
-        return self._pool.connection()
+    @contextmanager
+    def _session(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        with _translated(self.table):
+            self._pool.open()
+            with self._pool.connection() as session:
+                yield session
 
     def _sql(self, template: LiteralString) -> sql.Composed:
         return sql.SQL(template).format(
