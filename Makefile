@@ -3,9 +3,11 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-LOCK := requirements.lock
+BENCH := .venv-bench
+# Benchmarks and test processes share the machine fairly: one thread a library.
+export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test demo clean
+.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed clean
 
 install: $(VENV)/.installed
 
@@ -13,11 +15,41 @@ $(UV):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(VENV)/.installed: $(UV) $(LOCK) pyproject.toml
-	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --require-hashes -r $(LOCK)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps --editable .
+$(VENV)/.installed: $(UV) requirements.lock pyproject.toml
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BENCH)/.installed: $(UV) requirements-bench.lock pyproject.toml
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
+	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --require-hashes -r requirements-bench.lock
+	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The lock files pin every package by version and hash (docs/decisions/0001-lock-files.md).
 lock: $(UV)
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o $(LOCK)
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group bench pyproject.toml -c requirements.lock -o requirements-bench.lock
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run --skip-checks 2>/dev/null
+	$(BIN)/python manage.py check
+
+unit: install
+	$(BIN)/pytest tests/unit
+
+test: lint
+	$(BIN)/pytest tests
+
+demo: install
+	$(BIN)/docmill demo
+
+clean:
+	rm -rf $(VENV) $(BENCH)
