@@ -33,7 +33,7 @@ class _StrictParser(DjangoParser):
 class UploadParser(MultiPartParser):
     """multipart/form-data with the file's name taken as it was sent, or refused."""
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> DataAndFiles[Any, Any]:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> "DataAndFiles[Any, Any]":
         request = parser_context["request"]
         meta = request.META | {"CONTENT_TYPE": media_type}
         try:
