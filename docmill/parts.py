@@ -1,5 +1,6 @@
 """The adapters that the settings choose, made once a process when first needed."""
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -51,9 +52,18 @@ def originals() -> Originals:
     )
 
 
-@cache
+_boxes = threading.local()
+
+
 def extractor() -> ExtractorProcess:
-    """This process's box for hostile files."""
+    """This thread's box for hostile files; it dies with its thread."""
+    if not hasattr(_boxes, "extractor"):
+        _boxes.extractor = _new_extractor()
+    box: ExtractorProcess = _boxes.extractor
+    return box
+
+
+def _new_extractor() -> ExtractorProcess:
     return ExtractorProcess(
         BoxLimits(
             page_seconds=settings.EXTRACT_PAGE_SECONDS,

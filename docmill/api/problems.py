@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -70,6 +70,10 @@ def _translate(exception: Exception) -> DocmillError:
             return DocmillError("bad_request", str(exception.detail))
         case exceptions.ParseError() | RequestDataTooBig():
             return DocmillError("bad_request", str(exception))
+        case DataError():
+            return DocmillError(
+                "bad_request", "A value holds what cannot be stored, such as a NUL character."
+            )
         case OperationalError() | InterfaceError():
             return DocmillError("database_unavailable")
         case _:

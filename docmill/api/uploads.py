@@ -68,12 +68,18 @@ def json_field(request: Request, name: str, code: str) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        value = json.loads(raw) if len(raw) <= _METADATA_BYTES else None
+        value = json.loads(raw, parse_constant=_refuse_constant) if len(raw) <= _METADATA_BYTES else None
+        # PostgreSQL's jsonb takes neither lone surrogates nor NUL.
+        storable = b"\x00" not in json.dumps(value, ensure_ascii=False).encode().replace(b"\\u0000", b"\x00")
     except (TypeError, ValueError):
-        value = None
-    if not isinstance(value, dict) or "\\u0000" in raw or "\x00" in raw:
+        raise PermanentError(code) from None
+    if not isinstance(value, dict) or not storable:
         raise PermanentError(code)
     return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number.")
 
 
 def chunk_options(request: Request) -> dict[str, Any]:

@@ -80,11 +80,14 @@ class IngestView(APIView):
 
 def _work_now(document: Document) -> None:
     """Do a worker's work within the request, retries included."""
-    while document.status == Document.Status.PROCESSING:
-        documents.process(document.id)
-        document.refresh_from_db()
-        if document.next_retry_at:
-            time.sleep(max(document.next_retry_at.timestamp() - time.time(), 0))
+    try:
+        while document.status == Document.Status.PROCESSING:
+            documents.process(document.id)
+            document.refresh_from_db()
+            if document.next_retry_at:
+                time.sleep(max(document.next_retry_at.timestamp() - time.time(), 0))
+    finally:
+        parts.extractor().close()
 
 
 def _accepted(request: Request, document: Document, created: bool) -> Response:
