@@ -1,0 +1,72 @@
+"""One whole docmill, started as a user would, shared by all integration tests; each test has tenants of its own."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import environ
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connections
+from django.utils import timezone
+
+from docmill.api.models import ApiKey
+from docmill.embedded.ports import free_port
+from docmill.up.background import BackgroundSystem, background_system, own_environ
+from tests.integration.tenant import Tenant
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[BackgroundSystem]:
+    """A running `docmill up` in a temporary home."""
+    with tempfile.TemporaryDirectory(prefix="docmill-test-") as folder:
+        home = Path(folder) / "home"
+        with background_system(home, port=free_port(), environ=own_environ({"SWEEP_SECONDS": "1"})) as started:
+            yield started
+
+
+@pytest.fixture(scope="session")
+def database(system: BackgroundSystem, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """Django's models in this process work on the running system's database."""
+    running = system.home.running()
+    assert running is not None
+    url = running.environ["DATABASE_URL"]
+    connections.close_all()
+    connections["default"].settings_dict.update(environ.Env.db_url_config(url))
+    settings.DATABASE_URL = url
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+
+
+@pytest.fixture
+def new_tenant(system: BackgroundSystem, database: None) -> Iterator[Callable[[], Tenant]]:
+    """Makes tenants that own nothing yet."""
+    made: list[Tenant] = []
+
+    def make() -> Tenant:
+        user = User.objects.create_user(f"tenant-{uuid4()}")
+        key, secret = ApiKey.create(user)
+
+        def revoke() -> None:
+            ApiKey.objects.filter(id=key.id).update(revoked_at=timezone.now())
+
+        made.append(Tenant(system.url, secret, revoke))
+        return made[-1]
+
+    yield make
+    for tenant in made:
+        tenant.close()
+
+
+@pytest.fixture
+def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+    return new_tenant()
+
+
+@pytest.fixture
+def stranger(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """Another tenant."""
+    return new_tenant()
