@@ -71,9 +71,7 @@ def _translate(exception: Exception) -> DocmillError:
         case exceptions.ParseError() | RequestDataTooBig():
             return DocmillError("bad_request", str(exception))
         case DataError():
-            return DocmillError(
-                "bad_request", "A value holds what cannot be stored, such as a NUL character."
-            )
+            return DocmillError("bad_request", "A value holds what cannot be stored, such as a NUL character.")
         case OperationalError() | InterfaceError():
             return DocmillError("database_unavailable")
         case _:

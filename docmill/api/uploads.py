@@ -22,11 +22,13 @@ _CHUNK_OPTIONS = {"target_tokens", "max_tokens", "overlap"}
 
 
 class _StrictParser(DjangoParser):
-    """Django would quietly strip path parts and control characters from a file's name; here they are refused."""
+    """Django would quietly strip or cut a bad file name; here it is refused."""
 
     def sanitize_file_name(self, file_name: str) -> str:
         if "/" in file_name or "\\" in file_name or file_name in (".", "..") or not file_name.isprintable():
             raise PermanentError("bad_filename")
+        if len(file_name) > _NAME_CHARACTERS:
+            raise PermanentError("bad_filename", f"A file name may have {_NAME_CHARACTERS} characters at most.")
         return file_name
 
 
@@ -52,8 +54,6 @@ def uploaded_file(request: Request) -> TemporaryUploadedFile:
         raise PermanentError("empty_file")
     if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
         raise too_large()
-    if len(file.name) > _NAME_CHARACTERS:
-        raise PermanentError("bad_filename", f"The file name may have {_NAME_CHARACTERS} characters at most.")
     return file
 
 
