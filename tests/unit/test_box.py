@@ -28,7 +28,7 @@ def box() -> Iterator[Box]:
     def make(**limits: float) -> ExtractorProcess:
         import dataclasses
 
-        made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="hostile_reader:read"))
+        made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="tests.unit.hostile_reader:read"))
         return made[-1]
 
     yield make
@@ -224,7 +224,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from docmill.pipeline.extract.process import ExtractorProcess
-extraction = ExtractorProcess(reader="hostile_reader:read").open(Path(sys.argv[1]), "text/plain")
+extraction = ExtractorProcess(reader="tests.unit.hostile_reader:read").open(Path(sys.argv[1]), "text/plain")
 for page in extraction:
     print(page.text, flush=True)
 """

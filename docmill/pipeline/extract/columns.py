@@ -6,9 +6,10 @@ gutter into what lies above, left, right and below, and each part is cut again: 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
-from docmill.pipeline.extract.segments import Segment, bounds, group_lines
+from docmill.pipeline.extract.segments import Segment, bounds
 
 _MAX_DEPTH = 12
 _MAX_CANDIDATES = 8
@@ -78,14 +79,24 @@ def _is_columns(zone: Sequence[Segment], gutter: float, size: float) -> bool:
         return False
     if min(boxes[0][3], boxes[1][3]) - max(boxes[0][1], boxes[1][1]) < 2 * size:
         return False
-    return all(_is_running_text(side, box[2] - box[0]) for side, box in zip(sides, boxes, strict=True))
+    running = [_is_running_text(side, box[2] - box[0]) for side, box in zip(sides, boxes, strict=True)]
+    return all(running) or (any(running) and min(map(len, sides)) >= 5 and not _share_baselines(sides, size))
+
+
+def _share_baselines(sides: Sequence[Sequence[Segment]], size: float) -> bool:
+    """Whether the lines of both sides stand level with each other, as a table's do and a side note's do not."""
+    few, many = sorted(sides, key=len)
+    middles = [segment.middle for segment in many]
+    level = sum(any(abs(segment.middle - middle) < 0.2 * size for middle in middles) for segment in few)
+    return level > 0.7 * len(few)
 
 
 def _is_running_text(side: Sequence[Segment], width: float) -> bool:
-    lines = group_lines(side)
-    if len(lines) < _MIN_LINES:
+    middles = sorted(segment.middle for segment in side)
+    size = side[0].size
+    lines = 1 + sum(below - above > 0.5 * size for above, below in pairwise(middles))
+    if lines < _MIN_LINES or not width:
         return False
-    letters = sum(len(segment.text) for segment in side) / len(lines)
-    filled = sum(line.x1 - line.x0 for line in lines) / (len(lines) * width) if width else 0.0
-    pieces = len(side) / len(lines)
-    return letters >= 18 and filled >= 0.55 and pieces < 2.2
+    letters = sum(len(segment.text) for segment in side) / lines
+    filled = sum(segment.x1 - segment.x0 for segment in side) / (lines * width)
+    return letters >= 18 and filled >= 0.55 and len(side) < 2.2 * lines

@@ -43,7 +43,7 @@ def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
 
 
 def _key(line: Line) -> Key:
-    return _DIGITS.sub("#", line.text.strip().lower()), round((line.y0 + line.y1) / 2 / 6)
+    return _DIGITS.sub("#", "".join(line.text.lower().split())), round((line.y0 + line.y1) / 2 / 6)
 
 
 class FurnitureFinder:

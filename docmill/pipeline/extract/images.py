@@ -8,8 +8,10 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.ocr_layout import write_lines
-from docmill.pipeline.extract.reading import Reading, wanted_numbers
+from docmill.pipeline.extract.columns import regions
+from docmill.pipeline.extract.paragraphs import Typography, write_regions
+from docmill.pipeline.extract.reading import PageWriter, Reading, wanted_numbers
+from docmill.pipeline.extract.words import Compounds
 from docmill.pipeline.types import Page
 
 _MAX_PIXELS = 150_000_000
@@ -33,6 +35,10 @@ def _pages(image: Image.Image, numbers: range) -> Iterator[Page]:
         for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
             if number in numbers:
                 upright = ImageOps.exif_transpose(frame).convert("RGB")
-                yield write_lines(number, ocr.read_image(np.asarray(upright)[:, :, ::-1]))
+                segments, _ = ocr.read_image(np.ascontiguousarray(np.asarray(upright)[:, :, ::-1]))
+                writer, typography = PageWriter(), Typography()
+                typography.learn(segments)
+                write_regions(writer, regions(segments), (), typography, Compounds())
+                yield writer.page(number, "ocr")
     except (OSError, ValueError, SyntaxError) as error:
         raise PermanentError("corrupt") from error

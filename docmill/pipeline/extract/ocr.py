@@ -1,54 +1,50 @@
-"""Reading text off page images with RapidOCR (PP-OCR models on onnxruntime), on one thread."""
+"""Reading text off page images: the page is turned upright, its lines found and read one by one.
+
+The engine is RapidOCR (PP-OCR models inside the wheel, on onnxruntime) unless DOCMILL_OCR says `tesseract`. Models
+are loaded when the first image comes, once a process.
+"""
 
 import os
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from rapidocr import RapidOCR
+from docmill.pipeline.extract.segments import Segment
 
 Image = NDArray[np.uint8]
 """A page image, shape (height, width, 3), BGR."""
 
 
-@dataclass(frozen=True, slots=True)
-class OcrLine:
-    """A line of text found in an image. The box is in pixels of the upright image, y downwards."""
+class OcrEngine(Protocol):
+    """What reads page images."""
 
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    score: float
+    def read(self, image: Image) -> tuple[list[Segment], int]:
+        """The lines of text, and by how many quarter turns against the clock the image was turned to read them.
+
+        Coordinates are pixels of the turned image, straightened when it was tilted.
+        """
+        ...
 
 
-def read_image(image: Image) -> list[OcrLine]:
-    """The lines of text in `image`, from top to bottom."""
-    result: Any = _engine()(image, use_cls=True)
-    if result.boxes is None:
-        return []
-    lines = []
-    for box, text, score in zip(result.boxes, result.txts, result.scores, strict=True):
-        left, top = box.min(axis=0)
-        right, bottom = box.max(axis=0)
-        lines.append(OcrLine(text, float(left), float(top), float(right), float(bottom), float(score)))
-    return lines
+def read_image(image: Image, points_per_pixel: float = 1.0) -> tuple[list[Segment], int]:
+    """The lines of text in `image`, in points, and the quarter turns (against the clock) that set it upright."""
+    segments, turns = _engine().read(image)
+    for segment in segments:
+        segment.x0, segment.x1 = segment.x0 * points_per_pixel, segment.x1 * points_per_pixel
+        segment.y0, segment.y1 = segment.y0 * points_per_pixel, segment.y1 * points_per_pixel
+        segment.size *= points_per_pixel
+    return segments, turns
 
 
 @cache
-def _engine() -> "RapidOCR":
-    from rapidocr import RapidOCR
-
+def _engine() -> OcrEngine:
     threads = int(os.environ.get("DOCMILL_OCR_THREADS", "1"))
-    return RapidOCR(
-        params={
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "Global.log_level": "error",
-        }
-    )
+    if os.environ.get("DOCMILL_OCR") == "tesseract":
+        from docmill.pipeline.extract.ocr_tesseract import TesseractEngine
+
+        return TesseractEngine()
+    from docmill.pipeline.extract.ocr_rapid import RapidEngine
+
+    return RapidEngine(threads)

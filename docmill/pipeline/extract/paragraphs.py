@@ -1,5 +1,6 @@
 """Lines of a region put together to paragraphs, headings, list items and table rows."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,10 @@ from docmill.pipeline.extract.words import Compounds, plain_letters
 from docmill.pipeline.types import BlockKind
 
 _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
-_NUMBER = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+(?=\S)")
+_NUMBER = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+(?=\S)")
 _SECTION = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
 _SENTENCE_END = (".", "!", "?", ":", ";", "”", '"', "。", "…")
+_SPACES = re.compile(r"\s{2,}|[^\S ]")
 _MAX_HEADING = 160
 
 
@@ -37,7 +39,7 @@ class Typography:
         """`outline` maps titles of the document's outline (`title_key`) to their levels from 1."""
         self._outline = outline or {}
         self._sizes: Counter[float] = Counter()
-        self._heading_styles: list[tuple[float, bool]] = []
+        self._heading_styles: list[tuple[int, bool]] = []
 
     def learn(self, segments: Sequence[Segment]) -> None:
         """Count the letters at each size."""
@@ -77,7 +79,9 @@ class Typography:
                 break
         else:
             self._heading_styles.append(style)
-        return 1 + sum(known[0] > style[0] or (known[0] == style[0] and known[1] > bold) for known in self._heading_styles)
+        return 1 + sum(
+            known[0] > style[0] or (known[0] == style[0] and known[1] > bold) for known in self._heading_styles
+        )
 
 
 def title_key(text: str) -> str:
@@ -108,7 +112,7 @@ def write_regions(
     for table in waiting:
         pieces.extend(_table_pieces(table))
     for piece in pieces:
-        writer.add(piece.kind, plain_letters(piece.text), piece.level)
+        writer.add(piece.kind, plain_letters(_SPACES.sub(" ", piece.text)), piece.level)
 
 
 def _continues(before: Piece, piece: Piece) -> bool:
@@ -155,7 +159,7 @@ def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds)
     left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
     leading = _leading(lines)
     paragraph = [lines[0]]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         if _starts_paragraph(paragraph, before, line, left, right, leading):
             yield _piece(paragraph, right, typography, compounds)
             paragraph = []
@@ -165,9 +169,7 @@ def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds)
 
 def _leading(lines: Sequence[Line]) -> float:
     """The usual distance from one line of a paragraph to the next."""
-    steps = sorted(
-        (below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in zip(lines, lines[1:], strict=False)
-    )
+    steps = sorted((below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in itertools.pairwise(lines))
     usual = [step for step, line in zip(steps, lines, strict=False) if step > 0.5 * line.size]
     return usual[len(usual) // 4] if usual else 1.2 * lines[0].size
 

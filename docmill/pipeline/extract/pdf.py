@@ -1,11 +1,14 @@
 """PDF: the text layer where it is usable, OCR where it is not, page by page."""
 
+import mmap
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2 as pdfium
+import pypdfium2.raw as raw
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.columns import regions
@@ -19,10 +22,12 @@ from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
 _MAX_OUTLINE = 5000
+_LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,200}?/L\s+(\d{1,15})\b", re.DOTALL)
 
 
 def read(path: Path, wanted: range | None = None) -> Reading:
     """Pages of the PDF at `path`, read one by one."""
+    _check_complete(path)
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
@@ -30,8 +35,19 @@ def read(path: Path, wanted: range | None = None) -> Reading:
     total = len(document)
     if total == 0:
         raise PermanentError("corrupt")
+    if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
+        document.init_forms()
     title = clean(document.get_metadata_value("Title")).strip() or None
     return Reading(title, total, _Pages(document, wanted_numbers(total, wanted)).read())
+
+
+def _check_complete(path: Path) -> None:
+    """Refuse a file that was cut off: pdfium would repair it and silently leave pages out."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        linearized = _LINEARIZED.search(data, 0, 2048)
+        is_cut = linearized is not None and int(linearized[1]) > len(data)
+        if is_cut or (data.rfind(b"startxref") < 0 and data.rfind(b"%%EOF") < 0):
+            raise PermanentError("corrupt", "The PDF was cut off before its end; upload the whole file.")
 
 
 def _open_error(error: pdfium.PdfiumError) -> PermanentError:

@@ -1,16 +1,29 @@
-"""One PDF page: what its text layer, its images, its lines, its annotations and form fields hold."""
+"""One PDF page: its text layer where that can be trusted, OCR of the page or of its images where not."""
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pypdfium2 as pdfium
+import pypdfium2.raw as raw
 
 from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.pdf_text import Frame, read_text_layer
+from docmill.pipeline.extract.pdf_notes import read_notes
+from docmill.pipeline.extract.pdf_objects import Drawing, read_drawing
+from docmill.pipeline.extract.pdf_text import Box, Frame, TextLayer, read_text_layer
 from docmill.pipeline.extract.segments import Segment
 from docmill.pipeline.extract.tables import Ruling
+from docmill.pipeline.extract.usable import is_good_ocr, is_readable
 from docmill.pipeline.types import Source
 
 _OCR_DPI = 200
+_MAX_SIDE = 4000
+_FEW_CHARACTERS = 40
+_MANY_PATHS = 25
+_UNMAPPED = 0.5
+_FULL_PAGE = 0.6
+_WORTH_OCR = 0.04
+_BACKGROUND = 0.5
+_CHART_LABEL = 9
 
 
 @dataclass(slots=True)
@@ -27,17 +40,112 @@ class PageContent:
 
 
 def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
-    """Everything the page holds."""
+    """Everything the page holds, by the cheapest way that gives it."""
     layer = read_text_layer(page)
-    frame = Frame(page)
-    content = PageContent(number, frame.height, layer.segments, asides=layer.sideways)
-    if layer.characters < 5:
-        image = page.render(scale=_OCR_DPI / 72).to_numpy()
-        scale = 72 / _OCR_DPI
-        content.segments = [
-            Segment(line.text, line.left * scale, line.top * scale, line.right * scale, line.bottom * scale,
-                    (line.bottom - line.top) * scale * 0.8, ocr=True)
-            for line in ocr.read_image(image)
-        ]  # fmt: skip
-        content.source = "ocr"
+    frame = Frame(page, layer.turns)
+    drawing = read_drawing(page, frame)
+    content = PageContent(number, frame.height, layer.segments, drawing.rulings, layer.sideways)
+    if _needs_ocr(page, layer, drawing, frame):
+        _read_by_ocr(page, content, layer)
+    else:
+        _read_images(page, content, drawing, frame)
+    if raw.FPDFPage_GetAnnotCount(page) > 0:
+        notes, remarks = read_notes(page, frame)
+        content.segments += notes
+        content.asides += remarks
+    content.right_to_left = _is_right_to_left(content.segments)
     return content
+
+
+def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing, frame: Frame) -> bool:
+    """Whether the page as a whole is to be read from its picture."""
+    area = frame.width * frame.height or 1.0
+    covered = max((_area(box) for box in drawing.images), default=0.0) / area
+    if layer.characters < _FEW_CHARACTERS:
+        return covered > 0.1 or drawing.paths > _MANY_PATHS or (layer.characters == 0 and bool(drawing.images))
+    text = "".join(segment.text for segment in layer.segments)
+    if layer.unmapped > _UNMAPPED or not is_readable(text):
+        return True
+    if covered < _FULL_PAGE:
+        return False
+    return not is_good_ocr(" ".join(segment.text for segment in layer.segments))
+
+
+def _read_by_ocr(page: pdfium.PdfPage, content: PageContent, layer: TextLayer) -> None:
+    """Replace the text layer by what OCR finds, unless that is less."""
+    dpi = min(_OCR_DPI, _MAX_SIDE * 72 / max(page.get_size()))
+    image = page.render(scale=dpi / 72, may_draw_forms=False).to_numpy()
+    segments, turns = ocr.read_image(image, 72 / dpi)
+    has_some = layer.characters < _FEW_CHARACTERS and is_readable("".join(s.text for s in layer.segments))
+    if has_some and sum(len(segment.text) for segment in segments) <= 1.5 * layer.characters:
+        return
+    content.segments, content.asides, content.source = segments, [], "ocr"
+    if turns:
+        content.rulings = []
+        content.height = image.shape[turns % 2] * 72 / dpi
+
+
+def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, frame: Frame) -> None:
+    """Add what stands in images beside the text: a pasted scan, a screenshot."""
+    for box in drawing.images:
+        x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], frame.width), min(box[3], frame.height)
+        if (x1 - x0) * (y1 - y0) < _WORTH_OCR * frame.width * frame.height or x1 - x0 < 80 or y1 - y0 < 25:
+            continue
+        written = sum(len(s.text) for s in content.segments if not s.ocr and x0 < s.x0 < x1 and y0 < s.middle < y1)
+        if written > 20:
+            continue
+        image = _render_part(page, (x0, y0, x1, y1), frame)
+        if image is None or not _may_hold_text(image):
+            continue
+        found, turns = ocr.read_image(image, 72 / _OCR_DPI)
+        if sum(len(segment.text) for segment in found) < _CHART_LABEL * len(found):
+            continue  # the labels of a chart, not text
+        if turns:
+            content.asides += [segment.text for segment in found]
+        for segment in found if not turns else ():
+            segment.x0, segment.x1 = segment.x0 + x0, segment.x1 + x0
+            segment.y0, segment.y1 = segment.y0 + y0, segment.y1 + y0
+            if not any(_overlap(segment, other) for other in content.segments if not other.ocr):
+                content.segments.append(segment)
+        if found:
+            content.source = "mixed"
+
+
+def _render_part(page: pdfium.PdfPage, box: Box, frame: Frame) -> ocr.Image | None:
+    if frame.width * _OCR_DPI / 72 > _MAX_SIDE or frame.height * _OCR_DPI / 72 > _MAX_SIDE or frame.quarter_turns:
+        return None
+    x0, y0, x1, y1 = box
+    crop = (x0, frame.height - y1, frame.width - x1, y0)
+    return np.ascontiguousarray(page.render(scale=_OCR_DPI / 72, crop=crop, may_draw_forms=False).to_numpy())
+
+
+def _may_hold_text(image: ocr.Image) -> bool:
+    """Whether most of the image is of one shade, as paper and screens are and photographs are not."""
+    shades = np.bincount(image[::2, ::2, 1].ravel() >> 3, minlength=32)
+    near = np.convolve(shades, np.ones(5, np.int64), "same")
+    return bool(near.max() > _BACKGROUND * shades.sum()) and bool((shades > 0).sum() > 3)
+
+
+def _overlap(one: Segment, other: Segment) -> bool:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return width > 0 and height > 0 and width * height > 0.3 * (one.x1 - one.x0) * (one.y1 - one.y0)
+
+
+def _area(box: Box) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+
+
+def _is_right_to_left(segments: list[Segment]) -> bool:
+    """Whether Hebrew or Arabic letters outnumber the others."""
+    right = left = 0
+    for segment in segments[:60]:
+        if segment.text.isascii():
+            left += len(segment.text)
+            continue
+        for character in segment.text:
+            if "\u0590" <= character <= "\u08ff" or "\ufb1d" <= character <= "\ufeff":
+                right += 1
+            elif character.isalpha():
+                left += 1
+    return right > left

@@ -5,6 +5,7 @@ and only lines with a gap in them are measured word by word.
 """
 
 import ctypes
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import pypdfium2.raw as raw
 from docmill.pipeline.extract.segments import Segment
 
 _HYPHEN_BREAK = "\ufffe"
+LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
 _GAP = 0.9
 _WIDE = 0.72
 _NAME_BYTES = 96
@@ -23,18 +25,24 @@ Box = tuple[float, float, float, float]
 
 @dataclass(slots=True)
 class TextLayer:
-    """The text of one page: upright segments, and lines that run sideways; `characters` without spaces."""
+    """The text of one page: upright segments, and lines that run sideways.
+
+    `characters` are counted without spaces; `unmapped` is the share of sampled characters whose font does not tell
+    what they are; `turns` are the quarter turns that set the text upright.
+    """
 
     segments: list[Segment] = field(default_factory=list)
     sideways: list[str] = field(default_factory=list)
     characters: int = 0
     unmapped: float = 0.0
+    turns: int = 0
 
 
 class Frame:
     """Turns pdfium's coordinates (points, y upwards, page not rotated) into ours (y downwards, page upright)."""
 
     def __init__(self, page: pdfium.PdfPage, quarter_turns: int = 0) -> None:
+        self.quarter_turns = quarter_turns
         self.turns = (raw.FPDFPage_GetRotation(page) + quarter_turns) % 4
         self.x0, self.y0, self.x1, self.y1 = page.get_bbox()
         width, height = self.x1 - self.x0, self.y1 - self.y0
@@ -80,7 +88,7 @@ class _Reader:
         self._flags = ctypes.c_int()
 
     def read(self) -> TextLayer:
-        layer = TextLayer()
+        layer = TextLayer(turns=self._frame.quarter_turns)
         text, indices = self._text_and_indices()
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
         if not text:
@@ -161,10 +169,10 @@ class _Reader:
             raw.FPDFText_GetRect(self._raw, index, *references)
             box = self._frame.box(left.value, bottom.value, right.value, top.value)
             if before is not None:
-                height = min(box[3] - box[1], before[3] - before[1])
-                overlap = min(box[3], before[3]) - max(box[1], before[1])
-                if overlap > 0.3 * height and (
-                    box[0] - before[2] > _GAP * height or before[0] - box[2] > _GAP * height
+                height, height_before = box[3] - box[1], before[3] - before[1]
+                wide = _GAP * (height if height > height_before else height_before)
+                if (box[0] - before[2] > wide or before[0] - box[2] > wide) and (
+                    min(box[3], before[3]) - max(box[1], before[1]) > 0.3 * min(height, height_before)
                 ):
                     gaps.append(((before[2] + box[0]) / 2, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
             before = box
@@ -174,11 +182,13 @@ class _Reader:
     def _has_gap(segment: Segment, length: int, gaps: list[tuple[float, float]]) -> bool:
         if segment.x1 - segment.x0 > _WIDE * length * segment.size:
             return True
-        return any(segment.x0 < x < segment.x1 and segment.y0 < y < segment.y1 for x, y in gaps)
+        if not gaps:
+            return False
+        # The gap after a list's mark is no gap between cells.
+        start = segment.x0 + (2.5 * segment.size if LIST_MARK.match(segment.text) else 0)
+        return any(start < x < segment.x1 and segment.y0 < y < segment.y1 for x, y in gaps)
 
-    def _split(
-        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int]
-    ) -> Iterator[Segment]:
+    def _split(self, text: str, start: int, end: int, whole: Segment, indices: range | list[int]) -> Iterator[Segment]:
         """The line's pieces between wide gaps, measured word by word."""
         words: list[tuple[int, int, Box, Box]] = []
         position = start
@@ -189,10 +199,11 @@ class _Reader:
             position += len(word) + 1
         group: list[tuple[int, int, Box, Box]] = []
         for word_span in words:
-            if group and word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size:
-                yield self._piece(text, group, False)
-                group = []
-            elif group and word_span[2][0] < group[-1][2][0] - whole.size:  # it jumps back: another piece
+            # A wide gap, or a jump back: another piece.
+            if group and (
+                word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size
+                or word_span[2][0] < group[-1][2][0] - whole.size
+            ):
                 yield self._piece(text, group, False)
                 group = []
             group.append(word_span)

@@ -137,7 +137,9 @@ def _table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Tab
     for line in lines:
         cells = [""] * len(columns)
         for segment in line.segments:
-            column = max(range(len(columns)), key=lambda c: min(segment.x1, columns[c][1]) - max(segment.x0, columns[c][0]))
+            column = max(
+                range(len(columns)), key=lambda c: min(segment.x1, columns[c][1]) - max(segment.x0, columns[c][0])
+            )
             cells[column] = f"{cells[column]} {segment.text}".strip()
         close = before is not None and line.y0 - before.y1 < 0.45 * line.size
         if rows and close and not cells[0] and sum(map(bool, cells)) < sum(map(bool, rows[-1])):
