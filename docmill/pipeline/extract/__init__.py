@@ -4,15 +4,17 @@
 `read_document` is the reading itself, without the box.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.detect import accepted_names, detect_type
-from docmill.pipeline.extract.reading import Reading
+from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.extract.table import ACCEPTED, BY_CONTENT_TYPE, FileType
 
-__all__ = ["ACCEPTED", "FileType", "Reading", "accepted_names", "detect_type", "read_document"]
+__all__ = ["ACCEPTED", "FileType", "Reading", "accepted_names", "detect_type", "read_document", "survey_document"]
 
 
 def read_document(path: Path, content_type: str, wanted: range | None = None) -> Reading:
@@ -20,9 +22,21 @@ def read_document(path: Path, content_type: str, wanted: range | None = None) ->
 
     Raises PermanentError: `corrupt`, `encrypted`, `unsupported_type`, at once or while the pages are read.
     """
+    reading: Reading = _module(content_type).read(path, wanted)
+    return reading
+
+
+def survey_document(path: Path, content_type: str) -> Survey:
+    """Which pages need OCR, as far as a quick look tells; none for formats that have no pages of images.
+
+    Raises as `read_document` does.
+    """
+    survey: Callable[[Path], Survey] | None = getattr(_module(content_type), "survey", None)
+    return survey(path) if survey else Survey(0, [])
+
+
+def _module(content_type: str) -> ModuleType:
     kind = BY_CONTENT_TYPE.get(content_type)
     if kind is None:
         raise PermanentError("unsupported_type")
-    module = import_module(f"{__name__}.{kind.module}")
-    reading: Reading = module.read(path, wanted)
-    return reading
+    return import_module(f"{__name__}.{kind.module}")

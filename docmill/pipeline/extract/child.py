@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from docmill.pipeline.errors import DocmillError
+from docmill.pipeline.extract import survey_document
 from docmill.pipeline.extract.confine import confine, limit_processor_time
 from docmill.pipeline.extract.frames import page_frame, write_frame
 from docmill.pipeline.extract.reading import Reading
@@ -46,6 +47,11 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
     """Read one document; False when this process had better be replaced."""
     wanted = range(*request["pages"]) if request["pages"] else None
     try:
+        if request["survey"]:
+            found = survey_document(Path(request["path"]), request["content_type"])
+            answer = {"kind": "survey", "pages_total": found.pages_total, "to_ocr": found.to_ocr}
+            write_frame(frames, answer | {"memory": _resident_bytes()})
+            return True
         reading = read_document(Path(request["path"]), request["content_type"], wanted)
         write_frame(frames, {"kind": "header", "title": reading.title, "pages_total": reading.pages_total})
         for page in reading.pages:

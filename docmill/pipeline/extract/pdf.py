@@ -14,31 +14,37 @@ from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.columns import regions
 from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
 from docmill.pipeline.extract.paragraphs import Typography, title_key, write_regions
-from docmill.pipeline.extract.pdf_page import PageContent, read_page
-from docmill.pipeline.extract.reading import PageWriter, Reading, wanted_numbers
+from docmill.pipeline.extract.pdf_page import PageContent, needs_ocr, read_page
+from docmill.pipeline.extract.reading import PageWriter, Reading, Survey, wanted_numbers
 from docmill.pipeline.extract.tables import ruled_tables
 from docmill.pipeline.extract.words import Compounds
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
 _MAX_OUTLINE = 5000
+_SAMPLE = 8
 _LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,200}?/L\s+(\d{1,15})\b", re.DOTALL)
 
 
 def read(path: Path, wanted: range | None = None) -> Reading:
     """Pages of the PDF at `path`, read one by one."""
+    document = _open(path)
+    total = len(document)
+    if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
+        document.init_forms()
+    title = clean(document.get_metadata_value("Title")).strip() or None
+    return Reading(title, total, _Pages(document, wanted_numbers(total, wanted)).read())
+
+
+def _open(path: Path) -> pdfium.PdfDocument:
     _check_complete(path)
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         raise _open_error(error) from error
-    total = len(document)
-    if total == 0:
+    if len(document) == 0:
         raise PermanentError("corrupt")
-    if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
-        document.init_forms()
-    title = clean(document.get_metadata_value("Title")).strip() or None
-    return Reading(title, total, _Pages(document, wanted_numbers(total, wanted)).read())
+    return document
 
 
 def _check_complete(path: Path) -> None:
@@ -48,6 +54,27 @@ def _check_complete(path: Path) -> None:
         is_cut = linearized is not None and int(linearized[1]) > len(data)
         if is_cut or (data.rfind(b"startxref") < 0 and data.rfind(b"%%EOF") < 0):
             raise PermanentError("corrupt", "The PDF was cut off before its end; upload the whole file.")
+
+
+def survey(path: Path) -> Survey:
+    """Which pages need OCR; none when an even sample of the pages holds no such page."""
+    document = _open(path)
+    try:
+        numbers = range(1, len(document) + 1)
+        sample = numbers[:: max(len(numbers) // _SAMPLE, 1)]
+        if not any(_page_needs_ocr(document, number) for number in sample):
+            return Survey(len(numbers), [])
+        return Survey(len(numbers), [number for number in numbers if _page_needs_ocr(document, number)])
+    finally:
+        document.close()
+
+
+def _page_needs_ocr(document: pdfium.PdfDocument, number: int) -> bool:
+    page = document[number - 1]
+    try:
+        return needs_ocr(page)
+    finally:
+        page.close()
 
 
 def _open_error(error: pdfium.PdfiumError) -> PermanentError:

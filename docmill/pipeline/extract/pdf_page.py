@@ -7,6 +7,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from docmill.pipeline.extract import ocr
+from docmill.pipeline.extract.images import is_running_text, may_hold_text
 from docmill.pipeline.extract.pdf_notes import read_notes
 from docmill.pipeline.extract.pdf_objects import Drawing, read_drawing
 from docmill.pipeline.extract.pdf_text import Box, Frame, TextLayer, read_text_layer
@@ -22,8 +23,6 @@ _MANY_PATHS = 25
 _UNMAPPED = 0.5
 _FULL_PAGE = 0.6
 _WORTH_OCR = 0.04
-_BACKGROUND = 0.5
-_CHART_LABEL = 9
 
 
 @dataclass(slots=True)
@@ -55,6 +54,13 @@ def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
         content.asides += remarks
     content.right_to_left = _is_right_to_left(content.segments)
     return content
+
+
+def needs_ocr(page: pdfium.PdfPage) -> bool:
+    """Whether the page is to be read from its picture; nothing is rendered to tell."""
+    layer = read_text_layer(page)
+    frame = Frame(page, layer.turns)
+    return _needs_ocr(page, layer, read_drawing(page, frame), frame)
 
 
 def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing, frame: Frame) -> bool:
@@ -95,11 +101,11 @@ def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, f
         if written > 20:
             continue
         image = _render_part(page, (x0, y0, x1, y1), frame)
-        if image is None or not _may_hold_text(image):
+        if image is None or not may_hold_text(image):
             continue
         found, turns = ocr.read_image(image, 72 / _OCR_DPI)
-        if sum(len(segment.text) for segment in found) < _CHART_LABEL * len(found):
-            continue  # the labels of a chart, not text
+        if not is_running_text(found):
+            continue
         if turns:
             content.asides += [segment.text for segment in found]
         for segment in found if not turns else ():
@@ -117,13 +123,6 @@ def _render_part(page: pdfium.PdfPage, box: Box, frame: Frame) -> ocr.Image | No
     x0, y0, x1, y1 = box
     crop = (x0, frame.height - y1, frame.width - x1, y0)
     return np.ascontiguousarray(page.render(scale=_OCR_DPI / 72, crop=crop, may_draw_forms=False).to_numpy())
-
-
-def _may_hold_text(image: ocr.Image) -> bool:
-    """Whether most of the image is of one shade, as paper and screens are and photographs are not."""
-    shades = np.bincount(image[::2, ::2, 1].ravel() >> 3, minlength=32)
-    near = np.convolve(shades, np.ones(5, np.int64), "same")
-    return bool(near.max() > _BACKGROUND * shades.sum()) and bool((shades > 0).sum() > 3)
 
 
 def _overlap(one: Segment, other: Segment) -> bool:

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from docmill.pipeline.errors import CATALOGUE, DocmillError, PermanentError, TransientError
 from docmill.pipeline.extract.frames import LENGTH, BadFrameError, page_from, parse_frame
+from docmill.pipeline.extract.reading import Survey
 from docmill.pipeline.extract.workspace import Workspace
 from docmill.pipeline.types import Page
 
@@ -75,20 +76,26 @@ class ExtractorProcess:
         Raises PermanentError: `corrupt`, `encrypted`, `too_many_pages`, `memory_limit`, `timeout`,
         `extractor_crashed`; TransientError `extractor_crashed` when the process was killed from outside.
         """
-        process = self._process()
-        request = {
-            "path": str(path.absolute()),
-            "content_type": content_type,
-            "pages": [pages.start, pages.stop] if pages is not None else None,
-        }
-        process.ask(request)
-        extraction = Extraction(self, process)
+        extraction = self._ask(path, content_type, [pages.start, pages.stop] if pages is not None else None)
         try:
             extraction.wait_for_header(len(pages) if pages is not None else None)
         except BaseException:
             extraction.close()
             raise
         return extraction
+
+    def survey(self, path: Path, content_type: str) -> Survey:
+        """Which pages need OCR, as far as a quick look tells. Raises as `open` does."""
+        extraction = self._ask(path, content_type, None, survey=True)
+        try:
+            return extraction.wait_for_survey()
+        finally:
+            extraction.close()
+
+    def _ask(self, path: Path, content_type: str, pages: list[int] | None, *, survey: bool = False) -> "Extraction":
+        process = self._process()
+        process.ask({"path": str(path.absolute()), "content_type": content_type, "pages": pages, "survey": survey})
+        return Extraction(self, process)
 
     def close(self) -> None:
         """End the process and remove what it left on disk."""
@@ -140,6 +147,18 @@ class Extraction:
         self.pages_total = total if isinstance(total, int) else None
         if (asked or self.pages_total or 0) > self._limits.max_pages:
             raise _too_many_pages(self._limits.max_pages)
+
+    def wait_for_survey(self) -> Survey:
+        """Take in the survey, the one frame of its answer."""
+        frame = self._next("survey")
+        total, numbers = frame.get("pages_total"), frame.get("to_ocr")
+        if not isinstance(total, int) or not isinstance(numbers, list) or not set(numbers) <= set(range(1, total + 1)):
+            raise self._crashed("a survey without page numbers")
+        if total > self._limits.max_pages:
+            raise _too_many_pages(self._limits.max_pages)
+        self._process.finish_document(frame)
+        self._finished = True
+        return Survey(total, sorted(set(numbers)))
 
     def __iter__(self) -> Iterator[Page]:
         pages = characters = 0

@@ -22,6 +22,14 @@ class Reading:
     pages: Iterator[Page]
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a quick look at a document tells: its number of pages, and the numbers of those that need OCR."""
+
+    pages_total: int
+    to_ocr: list[int]
+
+
 class PageWriter:
     """Collects blocks and lays them out as one page's clean text, with the offsets of each block."""
 
