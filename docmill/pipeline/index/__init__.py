@@ -45,6 +45,13 @@ class VectorStore(Protocol):
         ...
 
 
+def checked_tenant(tenant: int) -> int:
+    """The tenant, when it is one. Raises ValueError: an empty scope must never match everything."""
+    if not isinstance(tenant, int) or tenant <= 0:
+        raise ValueError(f"A tenant is a user's id, a positive number, not {tenant!r}.")
+    return tenant
+
+
 def record_id(document_id: str, ordinal: int) -> str:
     """The id of a chunk's record."""
     return f"{document_id}#{ordinal}"

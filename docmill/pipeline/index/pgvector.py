@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from docmill.pipeline.errors import PermanentError, TransientError
+from docmill.pipeline.index import checked_tenant
 from docmill.pipeline.types import Hit, Record, Vector
 
 # pgvector indexes at most 2,000 dimensions of type vector and 4,000 of halfvec.
@@ -85,7 +86,7 @@ class PgvectorStore:
 
     def upsert(self, tenant: int, records: Sequence[Record]) -> None:
         """Write records in one transaction, overwriting those with the same ids."""
-        rows = [(r.id, _tenant(tenant), r.id.rpartition("#")[0], PgVector(r.values).to_text()) for r in records]
+        rows = [(r.id, checked_tenant(tenant), r.id.rpartition("#")[0], PgVector(r.values).to_text()) for r in records]
         statement = self._sql(
             "INSERT INTO {table} (id, user_id, document_id, embedding) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (id) DO UPDATE SET embedding = excluded.embedding WHERE {table}.user_id = excluded.user_id"
@@ -105,7 +106,7 @@ class PgvectorStore:
         )
         values = {
             "vector": PgVector(vector).to_text(),
-            "tenant": _tenant(tenant),
+            "tenant": checked_tenant(tenant),
             "documents": None if document_ids is None else list(document_ids),
             "top_k": top_k,
         }
@@ -119,14 +120,14 @@ class PgvectorStore:
         """The ids of all records of a document."""
         statement = self._sql("SELECT id FROM {table} WHERE user_id = %s AND document_id = %s")
         with self._session() as session:
-            return iter([str(row[0]) for row in session.execute(statement, (_tenant(tenant), document_id))])
+            return iter([str(row[0]) for row in session.execute(statement, (checked_tenant(tenant), document_id))])
 
     def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
         """Delete records by id; ids that are not there are ignored."""
         if record_ids:
             statement = self._sql("DELETE FROM {table} WHERE user_id = %s AND id = ANY(%s)")
             with self._session() as session:
-                session.execute(statement, (_tenant(tenant), list(record_ids)))
+                session.execute(statement, (checked_tenant(tenant), list(record_ids)))
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[TupleRow]]:
@@ -146,9 +147,3 @@ class PgvectorStore:
 
     def _run(self, session: psycopg.Connection, template: LiteralString) -> None:
         session.execute(self._sql(template))
-
-
-def _tenant(tenant: int) -> int:
-    if not isinstance(tenant, int) or tenant <= 0:
-        raise ValueError(f"A tenant is a user's id, a positive number, not {tenant!r}.")
-    return tenant

@@ -1,0 +1,292 @@
+"""Vectors in Pinecone: one serverless index, one namespace a tenant.
+
+Pinecone is eventually consistent. A write names its position in the namespace's log and a query says how far the index
+has come, so "searchable" is known and not guessed; where a position is missing, a query for the document's records
+tells.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from pinecone import Index, Pinecone, RetryConfig
+from pinecone.errors.exceptions import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PineconeConnectionError,
+    PineconeError,
+    PineconeTimeoutError,
+    PineconeValueError,
+    RateLimitError,
+    ServiceError,
+    UnauthorizedError,
+)
+
+from docmill.pipeline.errors import PermanentError, TransientError
+from docmill.pipeline.index import checked_tenant
+from docmill.pipeline.types import Hit, Record, Vector
+
+METRIC = "cosine"
+MAX_UPSERT_RECORDS = 1000
+MAX_UPSERT_BYTES = 1_950_000  # of 2 MB
+MAX_METADATA_BYTES = 39_000  # of 40 KB
+MAX_DELETE_IDS = 1000
+MAX_TOP_K = 10_000
+_NUMBER_BYTES = 13  # one rounded number in JSON, with its comma
+_VISIBLE_WITHIN = 30.0
+_POLL_SECONDS = 0.25
+_READY_SECONDS = 300
+_RETRY = RetryConfig(max_retries=3, max_wait=5.0)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _translated(call: Callable[Concatenate["PineconeStore", P], T]) -> Callable[Concatenate["PineconeStore", P], T]:
+    """Pinecone's errors as the catalogue's."""
+
+    @wraps(call)
+    def translated(self: "PineconeStore", *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(self, *args, **kwargs)
+        except (UnauthorizedError, ForbiddenError) as error:
+            raise PermanentError(
+                "index_auth", f"Pinecone refused the key in PINECONE_API_KEY: {_said(error)}"
+            ) from error
+        except (PineconeConnectionError, PineconeTimeoutError, RateLimitError, ServiceError) as error:
+            raise TransientError("index_unavailable", f"Pinecone did not take the request: {_said(error)}") from error
+        except NotFoundError as error:
+            raise PermanentError("index_mismatch", f"{self} does not exist: run 'docmill setup-index'.") from error
+        except (ApiError, PineconeValueError) as error:
+            raise PermanentError("index_rejected", f"Pinecone refused the request: {_said(error)}") from error
+        except PineconeError as error:
+            raise TransientError("index_unavailable", f"Pinecone's answer could not be read: {_said(error)}") from error
+
+    return translated
+
+
+class PineconeStore:
+    """The vector store on one Pinecone index, by name; `controller_host` is for tests. Opened when first used."""
+
+    def __init__(
+        self,
+        api_key: str,
+        index: str,
+        dimension: int,
+        cloud: str = "aws",
+        region: str = "us-east-1",
+        controller_host: str | None = None,
+        concurrency: int = 4,
+    ) -> None:
+        self.name = index
+        self.dimension = dimension
+        self._api_key = api_key
+        self._deployment = {"deployment_type": "managed", "cloud": cloud, "region": region}
+        self._controller_host = controller_host
+        self._concurrency = concurrency
+        self._positions: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return f"The Pinecone index {self.name}"
+
+    @_translated
+    def setup(self) -> None:
+        """Create the index where it is missing, wait until it is ready, and check it."""
+        if not self._client.indexes.exists(self.name):
+            field = {"type": "dense_vector", "dimension": self.dimension, "metric": METRIC}
+            with suppress(ConflictError):  # made by another process meanwhile
+                self._client.indexes.create(
+                    name=self.name, schema={"fields": {"_values": field}}, deployment=self._deployment, timeout=-1
+                )
+        deadline = time.monotonic() + _READY_SECONDS
+        while not self._client.indexes.describe(self.name).status.ready:
+            if time.monotonic() > deadline:
+                raise TransientError("index_unavailable", f"{self} was not ready after {_READY_SECONDS} s.")
+            time.sleep(1)
+        self.check()
+
+    @_translated
+    def check(self) -> None:
+        """Raise unless the index is there and ready, with the right dimension and metric."""
+        index = self._client.indexes.describe(self.name)
+        found, wanted = (index.dimension, index.metric), (self.dimension, METRIC)
+        if found != wanted:
+            raise PermanentError(
+                "index_mismatch",
+                f"{self} has dimension {found[0]} and metric {found[1]}, but {wanted[0]} and {wanted[1]} are needed:"
+                " name a new index in PINECONE_INDEX, or set EMBEDDING_DIMENSIONS as it was.",
+            )
+        if not index.status.ready:
+            raise TransientError("index_unavailable", f"{self} is not ready yet ({index.status.state}).")
+
+    @_translated
+    def upsert(self, tenant: int, records: Sequence[Record]) -> None:
+        """Write records in requests below Pinecone's limits, several at once."""
+        namespace = _namespace(tenant)
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="pinecone") as calls:
+            positions = list(calls.map(lambda batch: self._upsert(namespace, batch), _packed(records)))
+        known = [position for position in positions if position is not None]
+        if known:
+            with self._lock:
+                self._positions[tenant] = max(self._positions.get(tenant, 0), *known)
+
+    def _upsert(self, namespace: str, vectors: list[dict[str, Any]]) -> int | None:
+        answer = self._index.upsert(vectors=vectors, namespace=namespace)
+        if answer.upserted_count != len(vectors):
+            raise TransientError(
+                "index_unavailable", f"Pinecone took {answer.upserted_count} of {len(vectors)} records."
+            )
+        return answer.response_info.lsn_committed if answer.response_info else None
+
+    @_translated
+    def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
+        """Return when queries see what this process wrote for the tenant, by log position or by asking for them."""
+        namespace, deadline = _namespace(tenant), time.monotonic() + timeout
+        while not self._searchable(namespace, tenant, record_ids):
+            if time.monotonic() > deadline:
+                with self._lock:
+                    self._positions.pop(tenant, None)
+                raise TransientError("index_unavailable", f"Pinecone hides what was written {timeout:.0f} s ago.")
+            time.sleep(_POLL_SECONDS)
+
+    def _searchable(self, namespace: str, tenant: int, record_ids: Sequence[str]) -> bool:
+        position = self._positions.get(tenant)
+        if position is not None:
+            info = self._index.query(top_k=1, vector=self._any_direction, namespace=namespace).response_info
+            if info is not None and info.lsn_reconciled is not None:
+                return info.is_reconciled(position)
+        return all(
+            len(wanted & self._shown(namespace, document_id)) >= min(len(wanted), MAX_TOP_K)
+            for document_id, wanted in _by_document(record_ids).items()
+        )
+
+    def _shown(self, namespace: str, document_id: str) -> set[str]:
+        """The ids of a document's records that queries see, ten thousand at most."""
+        answer = self._index.query(
+            top_k=MAX_TOP_K,
+            vector=self._any_direction,
+            namespace=namespace,
+            filter={"document_id": {"$eq": document_id}},
+        )
+        return {match.id for match in answer.matches}
+
+    @_translated
+    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
+        """The nearest records by cosine similarity, best first."""
+        within = None if document_ids is None else {"document_id": {"$in": list(document_ids)}}
+        answer = self._index.query(
+            top_k=min(top_k, MAX_TOP_K), vector=_rounded(vector), namespace=_namespace(tenant), filter=within
+        )
+        return [Hit(match.id, float(match.score)) for match in answer.matches]
+
+    @_translated
+    def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
+        """The ids of a document's records, by their prefix."""
+        return iter(self._listed(_namespace(tenant), document_id))
+
+    @_translated
+    def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
+        """Delete records by id, and return when they are no longer listed; `index_unavailable` if they stay."""
+        namespace = _namespace(tenant)
+        try:
+            for first in range(0, len(record_ids), MAX_DELETE_IDS):
+                self._index.delete(ids=list(record_ids[first : first + MAX_DELETE_IDS]), namespace=namespace)
+        except NotFoundError:  # the namespace: nothing was ever written for this tenant
+            return
+        deadline = time.monotonic() + _VISIBLE_WITHIN
+        for document_id, gone in _by_document(record_ids).items():
+            while gone & set(self._listed(namespace, document_id)):
+                if time.monotonic() > deadline:
+                    raise TransientError("index_unavailable", "Pinecone still lists records that were deleted.")
+                time.sleep(_POLL_SECONDS)
+
+    def _listed(self, namespace: str, document_id: str) -> list[str]:
+        try:
+            pages = list(self._index.list(prefix=f"{document_id}#", namespace=namespace))
+        except NotFoundError:
+            return []
+        return [str(item.id) for page in pages for item in page.vectors]
+
+    @property
+    def _any_direction(self) -> list[float]:
+        return [1.0] + [0.0] * (self.dimension - 1)
+
+    @cached_property
+    def _client(self) -> Pinecone:
+        if not self._api_key:
+            raise PermanentError("index_auth", "PINECONE_API_KEY is not set; make a key at app.pinecone.io.")
+        return Pinecone(api_key=self._api_key, host=self._controller_host, retry_config=_RETRY, timeout=20)
+
+    @cached_property
+    def _index(self) -> Index:
+        index: Index = self._client.index(name=self.name)
+        return index
+
+
+def _packed(records: Iterable[Record]) -> Iterator[list[dict[str, Any]]]:
+    """The records as the wire has them, in batches below the limits of number and bytes."""
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for record in records:
+        metadata, metadata_bytes = _fitted(record.metadata)
+        record_bytes = _NUMBER_BYTES * len(record.values) + metadata_bytes + len(record.id) + 64
+        if batch and (len(batch) == MAX_UPSERT_RECORDS or size + record_bytes > MAX_UPSERT_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append({"id": record.id, "values": _rounded(record.values), "metadata": metadata})
+        size += record_bytes
+    if batch:
+        yield batch
+
+
+def _fitted(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The metadata below 40 KB and its bytes; a longer text is cut between two characters, at a space if one is near.
+
+    What a hit says comes from the chunk's row: the text here is for people who look into the index.
+    """
+    fitted = dict(metadata)
+    excess = _json_bytes(fitted) - MAX_METADATA_BYTES
+    while excess > 0 and fitted.get("text"):
+        text = str(fitted["text"])
+        # A character takes at most six bytes in JSON, so this ends, and mostly after one round.
+        kept = text[: min(len(text) - 1, max(len(text) - max(excess // 6, 1), 0))]
+        head, space, tail = kept.rpartition(" ")
+        fitted["text"] = head if space and len(tail) < 100 else kept
+        excess = _json_bytes(fitted) - MAX_METADATA_BYTES
+    if excess > 0:
+        fitted.pop("headings", None)
+    return fitted, _json_bytes(fitted)
+
+
+def _json_bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _rounded(vector: Vector) -> list[float]:
+    """The numbers to eight places: all that float32 holds of them, in half the bytes."""
+    numbers: list[float] = np.round(vector.astype(np.float64), 8).tolist()
+    return numbers
+
+
+def _by_document(record_ids: Iterable[str]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = {}
+    for one in record_ids:
+        ids.setdefault(one.rpartition("#")[0], set()).add(one)
+    return ids
+
+
+def _namespace(tenant: int) -> str:
+    return f"tenant-{checked_tenant(tenant)}"
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(getattr(error, "message", None) or error).split())[:300]
