@@ -22,7 +22,7 @@ def read_document(path: Path, content_type: str, wanted: range | None = None) ->
 
     Raises PermanentError: `corrupt`, `encrypted`, `unsupported_type`, at once or while the pages are read.
     """
-    reading: Reading = _module(content_type).read(path, wanted)
+    reading: Reading = _module(content_type).read(path, content_type, wanted)
     return reading
 
 

@@ -26,7 +26,7 @@ _MIN_PICTURE = 70.0
 _CONTAINERS = {qn(name) for name in ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:customXml", "w:smartTag")}
 
 
-def read(path: Path, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """Pages as Word last laid them out, where the file tells; otherwise one page."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -24,7 +24,7 @@ _CHART_LABEL = 9
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError)
 
 
-def read(path: Path, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """One page a frame."""
     Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
     try:

@@ -26,7 +26,7 @@ _SAMPLE = 8
 _LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,200}?/L\s+(\d{1,15})\b", re.DOTALL)
 
 
-def read(path: Path, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """Pages of the PDF at `path`, read one by one."""
     document = _open(path)
     total = len(document)

@@ -1,0 +1,126 @@
+"""The formats that kreuzberg reads for us: PPTX, XLSX, OpenDocument, RTF, EPUB, MSG."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kreuzberg
+from kreuzberg.exceptions import KreuzbergError
+
+from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.reading import PageWriter, Reading
+from docmill.pipeline.extract.tables import CELL_JOINT
+from docmill.pipeline.text import clean
+from docmill.pipeline.types import Page
+
+_SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+_SHEETS = {
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.oasis.opendocument.spreadsheet",
+}
+_MIDNIGHT = " 00:00:00"
+
+
+def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+    """One page a slide, sheet or chapter, where the format has them; otherwise one page."""
+
+    config = kreuzberg.ExtractionConfig(
+        use_cache=False,
+        output_format="plain",
+        include_document_structure=True,
+        pages=kreuzberg.PageConfig(extract_pages=True),
+    )
+    try:
+        result = kreuzberg.extract_bytes_sync(path.read_bytes(), content_type, config)
+    except KreuzbergError as error:
+        encrypted = any(word in str(error).lower() for word in ("password", "encrypt"))
+        raise PermanentError("encrypted" if encrypted else "corrupt") from error
+    metadata = dict(result.metadata)
+    pages = list(_slides(result, metadata) if content_type == _SLIDES else _pages(result, content_type))
+    title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
+    numbered = (page for page in pages if wanted is None or page.number in wanted)
+    return Reading(title or None, len(pages), numbered)
+
+
+def _slides(result: Any, metadata: dict[str, Any]) -> Iterator[Page]:
+    """Slides are told apart by offsets into the text, in bytes; the first line of one is its title."""
+    content = result.content.encode()
+    boundaries = metadata.get("pages", {}).get("boundaries") or [
+        {"byte_start": 0, "byte_end": len(content), "page_number": 1}
+    ]
+    for boundary in boundaries:
+        text = content[boundary["byte_start"] : boundary["byte_end"]].decode(errors="ignore")
+        writer = PageWriter()
+        for index, block in enumerate(filter(str.strip, text.split("\n\n"))):
+            if "\t" in block:
+                for row in block.split("\n"):
+                    writer.add("table_row", row.replace("\t", CELL_JOINT))
+            else:
+                writer.add("heading" if index == 0 and len(block) < 160 else "paragraph", block, int(index == 0))
+        yield writer.page(boundary["page_number"])
+
+
+def _pages(result: Any, content_type: str) -> Iterator[Page]:
+    nodes = (result.document or {}).get("nodes", [])
+    if not nodes:
+        writer = PageWriter()
+        for block in result.content.split("\n\n"):
+            writer.add("paragraph", block)
+        yield writer.page(1)
+        return
+    break_level = 2 if content_type in _SHEETS else 1 if content_type == "application/epub+zip" else 0
+    writer, number = PageWriter(), 1
+    for node in nodes:
+        content = node["content"]
+        starts_page = content["node_type"] == "heading" and content.get("level") == break_level
+        if starts_page and len(writer):
+            yield writer.page(number)
+            writer, number = PageWriter(), number + 1
+        _write(writer, content, _depth(nodes, node))
+    yield writer.page(number)
+
+
+def _depth(nodes: list[dict[str, Any]], node: dict[str, Any]) -> int:
+    """How many lists the node lies in."""
+    depth = 0
+    parent = node.get("parent")
+    for _ in range(12):
+        if parent is None:
+            break
+        above = nodes[parent]
+        depth += above["content"]["node_type"] == "list"
+        parent = above.get("parent")
+    return depth
+
+
+def _write(writer: PageWriter, content: dict[str, Any], depth: int) -> None:
+    text = content.get("text") or ""
+    match content["node_type"]:
+        case "heading":
+            writer.add("heading", text, min(max(int(content.get("level", 1)), 1), 6))
+        case "list_item":
+            writer.add("list_item", f"• {text}" if text.strip() else "", max(depth, 1))
+        case "code":
+            writer.add("code", text)
+        case "table":
+            _write_table(writer, content["grid"])
+        case "metadata_block":
+            for name, value in content["entries"]:
+                writer.add("paragraph", f"{name}: {value}")
+        case _:
+            writer.add("paragraph", text)
+
+
+def _write_table(writer: PageWriter, grid: dict[str, Any]) -> None:
+    rows: dict[int, dict[int, str]] = {}
+    header_rows = set()
+    for cell in grid["cells"]:
+        value = " ".join(str(cell["content"]).split()).removesuffix(_MIDNIGHT)
+        rows.setdefault(cell["row"], {})[cell["col"]] = value
+        if cell.get("is_header"):
+            header_rows.add(cell["row"])
+    for row, cells in sorted(rows.items()):
+        values = [cells.get(column, "") for column in range(grid["cols"])]
+        if any(values):
+            is_header = row in header_rows and len(rows) > 1
+            writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(values).rstrip(" |"))
