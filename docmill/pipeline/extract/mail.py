@@ -5,9 +5,8 @@ import email.policy
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from pathlib import Path
-from typing import cast
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.html_page import write_html
@@ -47,12 +46,12 @@ def _pages(message: EmailMessage) -> Iterator[Page]:
     yield writer.page(1)
     number = 1
     for attachment in list(message.iter_attachments())[:_MAX_ATTACHMENTS]:
-        for page in _attachment_pages(cast("EmailMessage", attachment)):
+        for page in _attachment_pages(attachment):
             number += 1
             yield replace(page, number=number)
 
 
-def _text_of(part: EmailMessage) -> str:
+def _text_of(part: MIMEPart) -> str:
     try:
         return str(part.get_content())
     except (LookupError, ValueError):  # an unknown or a wrong character set
@@ -60,7 +59,7 @@ def _text_of(part: EmailMessage) -> str:
         return data.decode("utf-8", "replace") if isinstance(data, bytes) else ""
 
 
-def _attachment_pages(part: EmailMessage) -> Iterator[Page]:
+def _attachment_pages(part: MIMEPart) -> Iterator[Page]:
     """The pages of an attachment; none when it is of no accepted type or cannot be read: the message still counts."""
     global _depth
     from docmill.pipeline.extract import detect_type, read_document
