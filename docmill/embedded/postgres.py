@@ -13,7 +13,6 @@ import stat
 from pathlib import Path
 
 import psutil
-import psycopg
 
 from docmill.embedded.ports import LOOPBACK, kept_ports
 from docmill.embedded.process import ServerError, ServerProcess, spawn
@@ -103,6 +102,8 @@ class PostgresServer(ServerProcess):
 
     def answers(self) -> bool:
         """Whether it takes connections; the first one also creates the database."""
+        import psycopg  # most commands need no database
+
         try:
             with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=2) as connection:
                 known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()

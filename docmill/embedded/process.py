@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,7 +142,7 @@ class ServerProcess:
         for directory in (self.home / "run", self.log.parent, self.data):
             directory.mkdir(mode=0o700, exist_ok=True)
         self._end_leftover()
-        self._turn_log()
+        self.turn_log()
         self.prepare()
         self._process = spawn(
             self.command(),
@@ -204,10 +205,11 @@ class ServerProcess:
             end_process(pid, self.stop_signal, self.stop_seconds)
         self._record.unlink(missing_ok=True)
 
-    def _turn_log(self) -> None:
-        """Begin a new log when the old one has grown large; one older is kept."""
+    def turn_log(self) -> None:
+        """Keep a log that has grown large as `NAME.log.1` and go on with an empty one, while the process writes."""
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+            shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            os.truncate(self.log, 0)
 
     def _log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""

@@ -4,10 +4,6 @@ import importlib.metadata
 import json
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from docmill.embedded.ports import LOOPBACK, kept_ports
 from docmill.embedded.process import ServerProcess
 from docmill.embedded.secrets import kept_secret, write_private
@@ -84,6 +80,10 @@ class SeaweedServer(ServerProcess):
 
     def answers(self) -> bool:
         """Whether the bucket is there for its owner."""
+        import boto3  # most commands need no storage, and this import takes half of their time
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
         client = boto3.client(
             "s3",
             endpoint_url=self.url,

@@ -1,6 +1,7 @@
 """The supervisor: starts the servers and docmill's processes in order, keeps them running, stops them in order."""
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -28,6 +29,7 @@ FLOWER_PORT = 5555
 STEADY_SECONDS = 60.0
 """A process that ran this long is restarted at once when it dies; one that keeps dying, after longer and longer."""
 LONGEST_PAUSE = 30.0
+LOGS_EVERY = 60.0
 _TICK = 0.1
 
 Report = Callable[[str], None]
@@ -73,6 +75,7 @@ class System:
         self._processes: list[ServerProcess] = []
         self._restarts: dict[str, Restarts] = {}
         self._stop_requested = False
+        self._logs_due = 0.0
 
     @property
     def url(self) -> str:
@@ -89,6 +92,7 @@ class System:
             self._start()
             while not self._stop_requested:
                 self._revive_dead()
+                self._turn_logs()
                 time.sleep(_TICK)
         except StopRequested:
             pass
@@ -112,6 +116,7 @@ class System:
         del passed_on[SUPERVISED]
         self._home.announce(Running(self.url, passed_on))
         self._report(f"ready: {self.url}")
+        self._report(how_to_use(self.url, self._home.api_key_file))
 
     def _environ(self) -> dict[str, str]:
         """What every process of docmill gets; what is set outside wins, but for the marks of this home."""
@@ -210,6 +215,13 @@ class System:
             self._report(f"{process.name}: did not start: {error}")
         restarts.began()
 
+    def _turn_logs(self) -> None:
+        """Once in a while, because logs grow for as long as the system runs."""
+        if time.monotonic() > self._logs_due:
+            self._logs_due = time.monotonic() + LOGS_EVERY
+            for process in (*self._servers, *self._processes):
+                process.turn_log()
+
     # --- stop ---
     def _stop(self) -> None:
         """Web first, so that nothing new comes in; workers finish or give back; servers last."""
@@ -222,6 +234,18 @@ class System:
         self._home.end_leftovers()
         clear_directory(self._home.temporary)
         self._report("stopped")
+
+
+def how_to_use(url: str, key_file: Path) -> str:
+    """The two calls to begin with, to be pasted into a shell."""
+    authorization = f'-H "Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
+    return "\n".join(
+        (
+            f"upload:  curl {authorization} -F file=@document.pdf {url}/api/ingest/",
+            f'search:  curl {authorization} --json \'{{"query": "…"}}\' {url}/api/search/',
+            "in another terminal: docmill ingest --wait document.pdf, docmill search '…', docmill doctor",
+        )
+    )
 
 
 def stop_together(processes: Iterable[ServerProcess]) -> None:
