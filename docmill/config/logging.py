@@ -37,6 +37,9 @@ def configure(options: dict[str, Any]) -> None:
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 "httpx": {"level": "WARNING"},
+                "httpx2": {"level": "WARNING"},
+                "google_genai": {"level": "WARNING"},
+                "pinecone": {"level": "WARNING"},
                 "botocore": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},
             },

@@ -186,14 +186,12 @@ class IndexServer(PineconePlane):
                 namespace.settle()
             return served(request)
 
-    def ids(self, namespace: str) -> set[str]:
-        """What is stored and seen now, for the tests."""
+    def metadata(self, namespace: str) -> dict[str, dict[str, Any]]:
+        """The metadata of what is seen now, by id, for the tests."""
         with self._lock:
-            known = self.namespaces.get(namespace)
-            if known is None:
-                return set()
+            known = self.namespaces.get(namespace, Namespace())
             known.settle()
-            return set(known.seen)
+            return {one: metadata for one, (_, metadata) in known.seen.items()}
 
     def _upsert(self, request: Request) -> Answer:
         if len(request.body) > MAX_BYTES:

@@ -4,6 +4,7 @@ Throttling is handled here, below a document's retries: a 429 waits as long as i
 installation. Below 3,072 dimensions the service sends vectors that are not of unit length; they are made so.
 """
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -27,7 +28,7 @@ MAX_TEXT_TOKENS = 2048
 MAX_TEXTS = 100
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 _TITLE_BYTES = 120  # a token is at least one byte
-_OVERHEAD_BYTES = 300  # of JSON around one text
+_OVERHEAD_BYTES = 1000  # of JSON around one text, title included
 _CALL_SECONDS = 60
 _DEFAULT_PAUSE = 10.0
 _SHORT_TROUBLE = (0.25, 1.0)
@@ -88,7 +89,7 @@ class GeminiEmbedder:
         request: list[str] = []
         size = tokens = 0
         for text in map(self._fitted, texts):
-            text_bytes, text_tokens = 2 * len(text.encode()) + _OVERHEAD_BYTES + _TITLE_BYTES, likely_tokens(text)
+            text_bytes, text_tokens = len(json.dumps(text)) + _OVERHEAD_BYTES, likely_tokens(text)
             full = len(request) == MAX_TEXTS or size + text_bytes > MAX_REQUEST_BYTES
             if request and (full or tokens + text_tokens > self._tokens_per_request):
                 yield request

@@ -1,0 +1,33 @@
+"""Contract servers, one of each a test, and an empty Valkey."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docmill.embedded import servers
+from tests.contract.gemini_server import GeminiServer
+from tests.contract.pinecone_server import PineconeServer
+
+
+@pytest.fixture
+def gemini() -> Iterator[GeminiServer]:
+    with GeminiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def pinecone() -> Iterator[PineconeServer]:
+    with PineconeServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Valkey."""
+    with (
+        tempfile.TemporaryDirectory(prefix="docmill-valkey-") as home,
+        servers(Path(home), postgres=False, s3=False) as started,
+    ):
+        yield started.redis_url
