@@ -8,6 +8,7 @@ from django.conf import settings
 
 from docmill.pipeline.chunk import Chunker, ChunkOptions
 from docmill.pipeline.embed import Embedder
+from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
 from docmill.pipeline.index import VectorStore
 from docmill.storage import Originals
@@ -25,19 +26,57 @@ def _pgvector_store(embedder: Embedder) -> VectorStore:
     return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
 
 
-EMBEDDERS = {"local": _local_embedder}
-VECTOR_STORES = {"pgvector": _pgvector_store}
+def _gemini_embedder() -> Embedder:
+    from docmill.pipeline.embed.gemini import GeminiEmbedder
+    from docmill.pipeline.embed.governor import RedisGovernor
+
+    requests, tokens = settings.GEMINI_REQUESTS_PER_MINUTE, settings.GEMINI_TOKENS_PER_MINUTE
+    governor = RedisGovernor(f"{settings.REDIS_URL}/0", "gemini", requests, tokens)
+    return GeminiEmbedder(
+        settings.GEMINI_API_KEY,
+        settings.EMBEDDING_DIMENSIONS,
+        governor,
+        # A request that needs the whole minute's quota would hold up everybody else.
+        tokens_per_request=max(tokens // 8, 2048) if tokens else 200_000,
+        base_url=settings.GEMINI_BASE_URL,
+    )
+
+
+def _pinecone_store(embedder: Embedder) -> VectorStore:
+    from docmill.pipeline.index.pinecone import PineconeStore
+
+    return PineconeStore(
+        settings.PINECONE_API_KEY,
+        settings.PINECONE_INDEX,
+        embedder.dimension,
+        cloud=settings.PINECONE_CLOUD,
+        region=settings.PINECONE_REGION,
+        controller_host=settings.PINECONE_CONTROLLER_HOST,
+    )
+
+
+EMBEDDERS = {"local": _local_embedder, "gemini": _gemini_embedder}
+VECTOR_STORES = {"pgvector": _pgvector_store, "pinecone": _pinecone_store}
 
 
 @cache
 def embedder() -> Embedder:
-    """The embedding model of the setting EMBEDDER."""
+    """The embedding model of the setting EMBEDDER. Raises PermanentError `embedder_rejected` for an unknown one."""
+    if settings.EMBEDDER not in EMBEDDERS:
+        raise PermanentError(
+            "embedder_rejected", f"EMBEDDER must be one of {', '.join(EMBEDDERS)}, not {settings.EMBEDDER!r}."
+        )
     return EMBEDDERS[settings.EMBEDDER]()
 
 
 @cache
 def vector_store() -> VectorStore:
-    """The vector store of the setting VECTOR_STORE, opened for the model in use."""
+    """The vector store of the setting VECTOR_STORE, opened for the model in use. Raises PermanentError
+    `index_rejected` for an unknown one."""
+    if settings.VECTOR_STORE not in VECTOR_STORES:
+        raise PermanentError(
+            "index_rejected", f"VECTOR_STORE must be one of {', '.join(VECTOR_STORES)}, not {settings.VECTOR_STORE!r}."
+        )
     return VECTOR_STORES[settings.VECTOR_STORE](embedder())
 
 
@@ -49,6 +88,7 @@ def originals() -> Originals:
         endpoint_url=settings.S3_ENDPOINT_URL,
         region=settings.S3_REGION,
         sse=settings.S3_SERVER_SIDE_ENCRYPTION,
+        kms_key=settings.S3_KMS_KEY_ID,
     )
 
 

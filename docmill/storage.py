@@ -35,11 +35,20 @@ class Originals:
     Every call raises TransientError `storage_unavailable`, or PermanentError `storage_forbidden` or `original_missing`.
     """
 
-    def __init__(self, bucket: str, endpoint_url: str | None, region: str | None, sse: str | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        endpoint_url: str | None,
+        region: str | None,
+        sse: str | None = None,
+        kms_key: str | None = None,
+    ) -> None:
         self.bucket = bucket
         self._endpoint_url = endpoint_url
         self._region = region
         self._encryption = {"ServerSideEncryption": sse} if sse else {}
+        if kms_key:
+            self._encryption["SSEKMSKeyId"] = kms_key
 
     @cached_property
     def _s3(self) -> "S3Client":

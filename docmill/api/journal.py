@@ -78,6 +78,9 @@ class Attempt:
         self.document.chunks_done = chunks_done
         self._progress()
 
+    def still_mine(self) -> None:
+        self._progress()
+
     def indexing(self) -> None:
         self._enter(Document.Stage.INDEXING)
 

@@ -50,6 +50,7 @@ CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_DEFAULT_QUEUE = "documents"
 CELERY_TASK_ROUTES = {
+    "docmill.api.tasks.read_pages": {"queue": "pages"},
     "docmill.api.tasks.sweep": {"queue": "housekeeping"},
     "docmill.api.tasks.purge_document": {"queue": "housekeeping"},
 }
@@ -80,7 +81,8 @@ CELERY_BEAT_SCHEDULE = {
 S3_BUCKET = env.str("S3_BUCKET", "docmill")
 S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", "") or None
 S3_REGION = env.str("AWS_REGION", env.str("AWS_DEFAULT_REGION", "us-east-1"))
-S3_SERVER_SIDE_ENCRYPTION = env.str("S3_SERVER_SIDE_ENCRYPTION", "") or None
+S3_SERVER_SIDE_ENCRYPTION = env.str("S3_SERVER_SIDE_ENCRYPTION", "") or None  # AES256 or aws:kms
+S3_KMS_KEY_ID = env.str("S3_KMS_KEY_ID", "") or None
 
 # --- embeddings and vectors ------------------------------------------------------------------------------------------
 EMBEDDER = env.str("EMBEDDER", "local")
@@ -92,7 +94,7 @@ GEMINI_TOKENS_PER_MINUTE = env.int("GEMINI_TOKENS_PER_MINUTE", 1_000_000)
 VECTOR_STORE = env.str("VECTOR_STORE", "pgvector")
 PINECONE_API_KEY = env.str("PINECONE_API_KEY", "")
 PINECONE_INDEX = env.str("PINECONE_INDEX", "docmill")
-PINECONE_HOST = env.str("PINECONE_HOST", "") or None
+PINECONE_CONTROLLER_HOST = env.str("PINECONE_CONTROLLER_HOST", "") or None
 PINECONE_CLOUD = env.str("PINECONE_CLOUD", "aws")
 PINECONE_REGION = env.str("PINECONE_REGION", "us-east-1")
 

@@ -5,13 +5,15 @@ step hands on bounded batches, so memory does not grow with the document.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from threading import Event
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,18 +21,35 @@ from docmill.pipeline.chunk import Chunker, embedding_text
 from docmill.pipeline.embed import Embedder
 from docmill.pipeline.embed.cache import VectorCache, cache_key
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.process import Extraction, ExtractorProcess
 from docmill.pipeline.index import VectorStore, record_id
 from docmill.pipeline.types import Chunk, Page, Record, Vector, Vectors
 
 SEARCHABLE_WITHIN = 60.0
 """Seconds that a vector store may take until queries see what was written."""
+WRITES_IN_FLIGHT = 4
+_ASK_EVERY = 1.0
+
+T = TypeVar("T")
 
 
 class Originals(Protocol):
     """Where the uploaded files are kept."""
 
     def download(self, key: str) -> AbstractContextManager[Path]: ...
+
+
+class PageStream(Protocol):
+    """A document being read: its pages in order, once. `pages_total` is known before the first page, if at all."""
+
+    pages_total: int | None
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
+class Extractor(Protocol):
+    """What reads documents: the box itself, or the box with other workers' help."""
+
+    def open(self, path: Path, content_type: str) -> AbstractContextManager[PageStream]: ...
 
 
 class Journal(Protocol):
@@ -50,6 +69,9 @@ class Journal(Protocol):
         """Write the chunks' rows, before their vectors: a vector is always known by a row to delete it by."""
 
     def chunks_indexed(self, chunks_done: int) -> None: ...
+
+    def still_mine(self) -> None:
+        """Called about once a second while a call takes long: raises when the document is to be let go."""
 
     def indexing(self) -> None: ...
 
@@ -74,7 +96,7 @@ class Parts:
     """The adapters that one ingest works with."""
 
     originals: Originals
-    extractor: ExtractorProcess
+    extractor: Extractor
     chunker: Chunker
     embedder: Embedder
     cache: VectorCache
@@ -104,11 +126,13 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
             pages = _journalled(extraction, journal)
             chunks = parts.chunker.chunks(pages)  # 3 chunk
             total = 0
-            for batch in _embedded(chunks, job, parts, journal):  # 4 embed
-                journal.chunks_ready(batch)
-                parts.index.upsert(job.tenant, _records(job, batch))  # 5 index
-                total += len(batch.chunks)
-                journal.chunks_indexed(total)
+            with (
+                closing(_embedded(chunks, job, parts, journal)) as batches,  # 4 embed
+                closing(_indexed(batches, job, parts, journal)) as indexed,  # 5 index
+            ):
+                for count in indexed:
+                    total += count
+                    journal.chunks_indexed(total)
     if total == 0:
         raise PermanentError("no_text")
     journal.indexing()
@@ -119,52 +143,103 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
     return total
 
 
-def _journalled(extraction: Extraction, journal: Journal) -> Iterator[Page]:
+def _journalled(extraction: PageStream, journal: Journal) -> Iterator[Page]:
     for page in extraction:
         journal.page_read(page, extraction.pages_total)
         yield page
     journal.embedding()
 
 
-def _embedded(chunks: Iterable[Chunk], job: Job, parts: Parts, journal: Journal) -> Iterator[EmbeddedBatch]:
+def _embedded(
+    chunks: Iterable[Chunk], job: Job, parts: Parts, journal: Journal
+) -> Generator[EmbeddedBatch, None, None]:
     """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
 
-    The cache is read and written in this thread only: its connection belongs to the worker.
+    The cache is read and written in this thread only: its connection belongs to the worker. A call that waits for
+    quota is woken when this ends early; what was embedded by then is kept.
     """
-    embedder, waiting = parts.embedder, deque[_PendingBatch]()
+    embedder, waiting, stopped = parts.embedder, deque[_PendingBatch](), Event()
     with ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed") as calls:
         try:
             for batch in _batches(chunks, embedder.batch_size):
                 journal.chunks_cut(len(batch))
-                waiting.append(_PendingBatch(batch, job, parts, calls))
+                waiting.append(_PendingBatch(batch, job, parts, calls, stopped))
                 if len(waiting) > embedder.concurrency:
-                    yield waiting.popleft().finish()
+                    yield waiting.popleft().finish(journal)
             while waiting:
-                yield waiting.popleft().finish()
+                yield waiting.popleft().finish(journal)
         finally:
+            stopped.set()
             calls.shutdown(wait=True, cancel_futures=True)
+            for pending in waiting:
+                pending.keep()
 
 
 class _PendingBatch:
     """A batch whose unknown texts are being embedded."""
 
-    def __init__(self, chunks: Sequence[Chunk], job: Job, parts: Parts, calls: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, chunks: Sequence[Chunk], job: Job, parts: Parts, calls: ThreadPoolExecutor, stopped: Event
+    ) -> None:
         self.chunks, self.job, self.cache, self.embedder = chunks, job, parts.cache, parts.embedder
         texts = [embedding_text(chunk) for chunk in chunks]
         self.keys = [cache_key(self.embedder, job.filename, text) for text in texts]
         self.known = self.cache.get(job.tenant, self.keys)
         self.missing = {key: text for key, text in zip(self.keys, texts, strict=True) if key not in self.known}
         self.call: Future[Vectors] | None = None
-        if self.missing:
-            self.call = calls.submit(self.embedder.embed_passages, list(self.missing.values()), job.filename)
 
-    def finish(self) -> EmbeddedBatch:
-        fresh: dict[bytes, Vector] = {}
+        def wait(seconds: float) -> None:
+            if stopped.wait(seconds):
+                raise CancelledError
+
+        if self.missing:
+            self.call = calls.submit(self.embedder.embed_passages, list(self.missing.values()), job.filename, wait)
+
+    def finish(self, journal: Journal) -> EmbeddedBatch:
         if self.call is not None:
-            fresh = dict(zip(self.missing, self.call.result(), strict=True))
-            self.cache.put(self.job.tenant, fresh)
+            _awaited(self.call, journal)
+        fresh = self.keep()
         vectors = np.stack([fresh[key] if key in fresh else self.known[key] for key in self.keys])
         return EmbeddedBatch(self.chunks, self.keys, vectors, reused=sum(key in self.known for key in self.keys))
+
+    def keep(self) -> dict[bytes, Vector]:
+        """Put what was embedded into the cache; nothing where the call failed or never began."""
+        if self.call is None or self.call.cancelled() or self.call.exception() is not None:
+            return {}
+        fresh = dict(zip(self.missing, self.call.result(), strict=True))
+        self.cache.put(self.job.tenant, fresh)
+        return fresh
+
+
+def _indexed(batches: Iterable[EmbeddedBatch], job: Job, parts: Parts, journal: Journal) -> Generator[int, None, None]:
+    """Write batches to the vector store, several at once; the number of chunks of each, when it is written.
+
+    Ends only when no write is under way any more, so that none can come after a delete.
+    """
+    waiting = deque[tuple[int, Future[None]]]()
+    with ThreadPoolExecutor(WRITES_IN_FLIGHT, thread_name_prefix="index") as calls:
+        try:
+            for batch in batches:
+                journal.chunks_ready(batch)
+                call = calls.submit(parts.index.upsert, job.tenant, _records(job, batch))
+                waiting.append((len(batch.chunks), call))
+                if len(waiting) > WRITES_IN_FLIGHT:
+                    count, call = waiting.popleft()
+                    _awaited(call, journal)
+                    yield count
+            while waiting:
+                count, call = waiting.popleft()
+                _awaited(call, journal)
+                yield count
+        finally:
+            calls.shutdown(wait=True, cancel_futures=True)
+
+
+def _awaited(call: "Future[T]", journal: Journal) -> T:
+    """The call's result, asking once a second whether it still is wanted."""
+    while not wait_for([call], timeout=_ASK_EVERY).done:
+        journal.still_mine()
+    return call.result()
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

@@ -47,7 +47,8 @@ class LocalEmbedder:
 
     def embed_query(self, text: str) -> Vector:
         """Embed a query, shape (384,)."""
-        return self._embed([self._ids(text)])[0]
+        vector: Vector = self._embed([self._ids(text)])[0]
+        return vector
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 from pinecone import Index, Pinecone, RetryConfig
@@ -70,7 +70,7 @@ def _translated(call: Callable[Concatenate["PineconeStore", P], T]) -> Callable[
         except PineconeError as error:
             raise TransientError("index_unavailable", f"Pinecone's answer could not be read: {_said(error)}") from error
 
-    return translated
+    return cast("Callable[Concatenate[PineconeStore, P], T]", translated)
 
 
 class PineconeStore:
