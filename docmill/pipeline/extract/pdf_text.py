@@ -101,7 +101,7 @@ class _Reader:
             unmapped += raw.FPDFText_HasUnicodeMapError(self._raw, indices[start]) == 1
             if not is_upright:
                 layer.sideways.append(segment.text)
-            elif self._has_gap(segment, end - start, gaps):
+            elif segment.y1 - segment.y0 > 1.25 * segment.size or self._has_gap(segment, end - start, gaps):
                 layer.segments.extend(self._split(text, start, end, segment, indices))
             else:
                 layer.segments.append(segment)
@@ -158,8 +158,8 @@ class _Reader:
                 return True
         return bool(raw.FPDFText_GetFontWeight(self._raw, index) >= 600)
 
-    def _gaps(self) -> list[tuple[float, float]]:
-        """Middles (x, y) of wide gaps between one piece of text and the next on the same line."""
+    def _gaps(self) -> list[tuple[float, float, float]]:
+        """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
         count = self._textpage.count_rects()
         left, top, right, bottom = (ctypes.c_double() for _ in range(4))
         references = tuple(map(ctypes.byref, (left, top, right, bottom)))
@@ -174,19 +174,20 @@ class _Reader:
                 if (box[0] - before[2] > wide or before[0] - box[2] > wide) and (
                     min(box[3], before[3]) - max(box[1], before[1]) > 0.3 * min(height, height_before)
                 ):
-                    gaps.append(((before[2] + box[0]) / 2, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
+                    ends = sorted((before[2], box[0]) if box[0] > before[2] else (before[0], box[2]))
+                    gaps.append((*ends, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
             before = box
         return gaps
 
     @staticmethod
-    def _has_gap(segment: Segment, length: int, gaps: list[tuple[float, float]]) -> bool:
+    def _has_gap(segment: Segment, length: int, gaps: list[tuple[float, float, float]]) -> bool:
         if segment.x1 - segment.x0 > _WIDE * length * segment.size:
             return True
         if not gaps:
             return False
         # The gap after a list's mark is no gap between cells.
         start = segment.x0 + (2.5 * segment.size if LIST_MARK.match(segment.text) else 0)
-        return any(start < x < segment.x1 and segment.y0 < y < segment.y1 for x, y in gaps)
+        return any(x1 > start and x0 < segment.x1 and segment.y0 < y < segment.y1 for x0, x1, y in gaps)
 
     def _split(self, text: str, start: int, end: int, whole: Segment, indices: range | list[int]) -> Iterator[Segment]:
         """The line's pieces between wide gaps, measured word by word."""
