@@ -17,6 +17,7 @@ from docmill import parts
 from docmill.api.journal import Attempt
 from docmill.api.locks import document_lock
 from docmill.api.models import Document
+from docmill.api.spreading import RingForHelp, SpreadingExtractor
 from docmill.api.vector_cache import PostgresVectorCache
 from docmill.pipeline.errors import (
     DocmillError,
@@ -37,11 +38,12 @@ _RECORD_WITHIN = 60.0
 """Seconds to go on trying to write down how an attempt ended while the database is away."""
 
 
-def process(document_id: uuid.UUID) -> Document | None:
+def process(document_id: uuid.UUID, ring_for_help: RingForHelp) -> Document | None:
     """Work on a document if nobody does, and return its row as the attempt left it.
 
     None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
-    Never raises for trouble with the document or a part; the row says how it ended.
+    `ring_for_help` asks other workers to read pages of a long scan. Never raises for trouble with the document or a
+    part; the row says how it ended.
     """
     try:
         with document_lock(document_id) as lock:
@@ -55,7 +57,7 @@ def process(document_id: uuid.UUID) -> Document | None:
             with structlog.contextvars.bound_contextvars(
                 document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
             ):
-                return _work(Attempt(document, lock))
+                return _work(Attempt(document, lock), ring_for_help)
     except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
         log.warning("database_unavailable", error=str(error))
         return None
@@ -89,11 +91,11 @@ def claim(document_id: uuid.UUID) -> Document | None:
     return document
 
 
-def _work(attempt: Attempt) -> Document:
+def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
     document = attempt.document
     log.info("attempt_started", filename=document.filename)
     try:
-        chunks_total = ingest(_job(document), _parts(document), attempt)
+        chunks_total = ingest(_job(document), _parts(document, ring_for_help), attempt)
         _record(lambda: complete(attempt, chunks_total))
     except StaleAttemptError:
         log.info("attempt_superseded")
@@ -227,10 +229,10 @@ def _job(document: Document) -> Job:
     return Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
 
 
-def _parts(document: Document) -> Parts:
+def _parts(document: Document, ring_for_help: RingForHelp) -> Parts:
     return Parts(
         originals=parts.originals(),
-        extractor=parts.extractor(),
+        extractor=SpreadingExtractor(parts.extractor(), document, ring_for_help),
         chunker=parts.chunker(document.options),
         embedder=parts.embedder(),
         cache=PostgresVectorCache(),

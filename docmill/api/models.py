@@ -133,6 +133,25 @@ class Chunk(models.Model):
         return f"{self.document_id}#{self.ordinal}"
 
 
+class PageRange(models.Model):
+    """Pages of a long scan that any worker may read for the one that holds the document; see spreading.py."""
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="page_ranges")
+    attempt = models.IntegerField()
+    first = models.IntegerField()
+    last = models.IntegerField()
+    pages = models.JSONField(null=True)
+    left_to_holder = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["document", "attempt", "first"], name="one_range_per_first_page")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} pages {self.first} to {self.last}"
+
+
 class CachedVector(models.Model):
     """A vector that was paid for, by the hash of all that determined it, within its tenant."""
 

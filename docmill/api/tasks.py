@@ -9,7 +9,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from docmill.api import documents
+from docmill.api import documents, spreading
 from docmill.api.models import Document
 from docmill.pipeline.errors import DocmillError, PermanentError
 
@@ -23,7 +23,7 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     The task's result tells how the document ended; a failed document is a failed task, a planned retry a task in
     state RETRY.
     """
-    document = documents.process(uuid.UUID(document_id))
+    document = documents.process(uuid.UUID(document_id), ring_for_help)
     if document is None:
         return {"document_id": document_id, "status": "dropped"}
     if document.status == Document.Status.FAILED and document.error:
@@ -35,6 +35,13 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     if document.status == Document.Status.PROCESSING and document.claimed_at is None:
         ring(document)
     return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
+
+
+@shared_task(ignore_result=True)
+def read_pages(document_id: str, attempt: int) -> None:
+    """Read a few pages of a long scan for the worker that holds it, then look for more behind other work."""
+    if spreading.help_with(uuid.UUID(document_id), attempt):
+        read_pages.delay(document_id, attempt)
 
 
 @shared_task
@@ -69,6 +76,15 @@ def ring(document: Document) -> bool:
         log.warning("broker_unavailable", document_id=str(document.id), error=str(error))
         return False
     return True
+
+
+def ring_for_help(document: Document, count: int) -> None:
+    """Ask so many workers to read pages of a long scan; without a broker the holder reads them all itself."""
+    try:
+        for _ in range(count):
+            read_pages.delay(str(document.id), document.attempt)
+    except (BrokerError, RedisError) as error:
+        log.warning("broker_unavailable", document_id=str(document.id), error=str(error))
 
 
 def ring_for_purge(document: Document) -> None:

@@ -48,7 +48,7 @@ _KINDS = (
     ErrorKind("worker_crashed", 500, "Worker lost", "The worker died twice while working on the document.", True),
     # the parts
     ErrorKind("storage_unavailable", 503, "Storage down", "The object storage did not answer.", True),
-    ErrorKind("storage_forbidden", 503, "Storage forbidden", "The object storage refused: check bucket and keys.", True),
+    ErrorKind("storage_forbidden", 503, "Storage forbidden", "The storage refused: check bucket and keys.", True),
     ErrorKind("original_missing", 410, "Original missing", "The original is no longer in storage; upload it again."),
     ErrorKind("database_unavailable", 503, "Database down", "The database did not answer.", True),
     ErrorKind("embedder_unavailable", 503, "Embedder down", "The embedding model did not answer.", True),

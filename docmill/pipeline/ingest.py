@@ -41,7 +41,8 @@ class Originals(Protocol):
 class PageStream(Protocol):
     """A document being read: its pages in order, once. `pages_total` is known before the first page, if at all."""
 
-    pages_total: int | None
+    @property
+    def pages_total(self) -> int | None: ...
 
     def __iter__(self) -> Iterator[Page]: ...
 

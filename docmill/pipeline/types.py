@@ -66,7 +66,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a vector store keeps: the id `{document_id}#{ordinal}`, the embedding, and metadata to show and filter by."""
+    """What a vector store keeps: the id `{document_id}#{ordinal}`, the embedding, and metadata to filter by."""
 
     id: str
     values: Vector
