@@ -1,0 +1,214 @@
+"""The whole system on Gemini, Pinecone and S3: real worker processes, the official SDKs, the contract servers."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+
+from docmill.embedded.ports import free_port
+from docmill.up.background import BackgroundSystem, background_system, own_environ
+from tests.contract.gemini_server import GeminiServer
+from tests.contract.pinecone_server import PineconeServer
+from tests.contract.wire import Fault
+from tests.integration.tenant import Tenant
+
+SAMPLES = Path(__file__).parents[2] / "docmill" / "samples"
+
+
+@pytest.fixture(scope="module")
+def gemini() -> Iterator[GeminiServer]:
+    with GeminiServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pinecone() -> Iterator[PineconeServer]:
+    with PineconeServer(delay=0.5) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environ(gemini: GeminiServer, pinecone: PineconeServer) -> dict[str, str]:
+    return own_environ(
+        {
+            "EMBEDDER": "gemini",
+            "GEMINI_API_KEY": gemini.key,
+            "GEMINI_BASE_URL": gemini.url,
+            "VECTOR_STORE": "pinecone",
+            "PINECONE_API_KEY": pinecone.key,
+            "PINECONE_INDEX": "production",
+            "PINECONE_CONTROLLER_HOST": pinecone.url,
+            "SWEEP_SECONDS": "1",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def stack(environ: dict[str, str]) -> Iterator[BackgroundSystem]:
+    with tempfile.TemporaryDirectory(prefix="docmill-test-") as folder:
+        home = Path(folder) / "home"
+        options = ("--workers", "1", "--concurrency", "2")
+        with background_system(home, port=free_port(), options=options, environ=environ) as started:
+            yield started
+
+
+@pytest.fixture
+def tenant(stack: BackgroundSystem) -> Iterator[Tenant]:
+    """A tenant of this test's own, made by the commands that a person would use."""
+    name = f"tenant-{uuid4()}"
+    _docmill(stack, "user", "create", name)
+    with Tenant(stack.url, _docmill(stack, "apikey", "create", "--user", name), lambda: None) as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(gemini: GeminiServer, pinecone: PineconeServer) -> Iterator[None]:
+    yield
+    gemini.faults.replace([])
+
+
+def _docmill(stack: BackgroundSystem, *arguments: str, environ: dict[str, str] | None = None) -> str:
+    command = [sys.executable, "-m", "docmill", *arguments, "--home", str(stack.home.path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ or own_environ(), check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.1)
+
+
+def _stored(pinecone: PineconeServer, document_id: str) -> set[str]:
+    """The ids that the index holds for a document, whichever tenant's."""
+    index = pinecone.indexes["production"]
+    return {one for name in list(index.namespaces) for one in index.metadata(name) if one.startswith(document_id)}
+
+
+def _text(paragraphs: int, changed: int | None = None) -> bytes:
+    """Paragraphs of about a hundred tokens, no sentence twice, one of them in other words."""
+    words = ["harbour", "lantern", "meadow", "orchard", "quarry", "ribbon", "saddle", "thicket", "velvet", "walnut"]
+
+    def sentence(paragraph: int, number: int) -> str:
+        verb = "forgets" if paragraph == changed else "remembers"
+        return f"Story {number} of the {words[(paragraph + number) % 10]} {verb} the winter of {1000 + paragraph * 7}."
+
+    return "\n\n".join(
+        " ".join(sentence(paragraph, number) for number in range(8)) for paragraph in range(paragraphs)
+    ).encode()
+
+
+def test_a_document_goes_from_upload_to_search(tenant: Tenant, gemini: GeminiServer, pinecone: PineconeServer) -> None:
+    document = tenant.ingest("ferry-handbook.pdf", (SAMPLES / "ferry-handbook.pdf").read_bytes())
+    assert (document["status"], document["error"]) == ("completed", None)
+
+    ids = _stored(pinecone, document["document_id"])
+    assert ids == {f"{document['document_id']}#{number}" for number in range(document["chunks_total"])}
+
+    hits = tenant.search("How long does the last evening boat wait for the train?", top_k=3)
+    assert "twenty minutes" in " ".join(hit["text"] for hit in hits)
+    assert {"RETRIEVAL_DOCUMENT", "RETRIEVAL_QUERY"} <= set(gemini.tasks)
+    assert "ferry-handbook.pdf" in gemini.titles
+
+    assert tenant.delete(f"/api/documents/{document['document_id']}/").status_code == 204
+    assert tenant.search("How long does the last evening boat wait for the train?") == []
+    _until(lambda: not _stored(pinecone, document["document_id"]))
+
+
+def test_tenants_have_namespaces_of_their_own(
+    stack: BackgroundSystem, tenant: Tenant, pinecone: PineconeServer
+) -> None:
+    document = tenant.ingest("mine.txt", _text(3))
+    index = pinecone.indexes["production"]
+    (namespace,) = [name for name in index.namespaces if f"{document['document_id']}#0" in index.metadata(name)]
+    assert namespace.startswith("tenant-")
+    name = f"tenant-{uuid4()}"
+    _docmill(stack, "user", "create", name)
+    with Tenant(stack.url, _docmill(stack, "apikey", "create", "--user", name), lambda: None) as stranger:
+        assert stranger.search("Paragraph 1") == []
+
+
+def test_throttling_is_waited_out_without_a_retry(tenant: Tenant, gemini: GeminiServer) -> None:
+    gemini.faults.add(Fault(status=429, retry_after=2, times=3))
+    document = tenant.ingest("throttled.txt", _text(40))
+    assert (document["status"], document["attempt"], document["retries"]) == ("completed", 1, 0)
+
+
+def test_what_was_embedded_before_a_retry_is_not_embedded_again(tenant: Tenant, gemini: GeminiServer) -> None:
+    seen = len(gemini.texts)
+    gemini.faults.add(Fault(status=503, times=4, path="batchEmbed", share=0.6))
+    document = tenant.ingest("interrupted.txt", _text(600))
+    assert document["status"] == "completed"
+    mine = [text for text, title in zip(gemini.texts[seen:], gemini.titles[seen:], strict=True) if title]
+    assert len(mine) == len(set(mine)) == document["chunks_total"]
+
+
+def test_trouble_with_the_index_is_retried_and_nothing_is_doubled(tenant: Tenant, pinecone: PineconeServer) -> None:
+    pinecone.indexes["production"].faults.add(Fault(status=503, times=6, path="/vectors/upsert"))
+    document = tenant.ingest("index-down.txt", _text(30))
+    assert document["status"] == "completed"
+    assert len(_stored(pinecone, document["document_id"])) == document["chunks_total"]
+
+
+def test_a_changed_document_embeds_only_the_chunks_that_changed(tenant: Tenant, gemini: GeminiServer) -> None:
+    first = tenant.ingest("report.txt", _text(60))
+    seen = len(gemini.texts)
+    second = tenant.ingest("report.txt", _text(60, changed=30))
+    embedded = len(gemini.texts) - seen
+    assert second["vectors_reused"] + embedded == second["chunks_total"]
+    assert 0 < embedded < second["chunks_total"] / 4
+    assert first["vectors_reused"] == 0
+
+
+def test_a_wrong_key_fails_at_once_and_says_which(tenant: Tenant, gemini: GeminiServer) -> None:
+    right, gemini.key = gemini.key, "another"
+    try:
+        document = tenant.ingest("no-key.txt", _text(3, changed=1))
+    finally:
+        gemini.key = right
+    assert (document["status"], document["retries"]) == ("failed", 0)
+    assert (document["error"]["code"], document["error"]["stage"]) == ("embedder_auth", "embedding")
+    assert "GEMINI_API_KEY" in document["error"]["message"]
+
+    assert tenant.post(f"/api/documents/{document['document_id']}/retry/").status_code == 202
+    assert tenant.wait(document["document_id"])["status"] == "completed"
+
+
+def test_a_quota_spent_for_the_day_fails_with_a_sentence_that_says_so(tenant: Tenant, gemini: GeminiServer) -> None:
+    gemini.faults.add(Fault(status=429, retry_after=1, quota="EmbedContentRequestsPerDayPerProjectPerModel"))
+    document = tenant.ingest("spent.txt", _text(3, changed=2))
+    assert document["error"]["code"] == "embedder_quota"
+    assert "quota for the day is spent" in document["error"]["message"]
+
+
+def test_doctor_finds_everything_in_order(stack: BackgroundSystem, environ: dict[str, str]) -> None:
+    assert "FAIL" not in _docmill(stack, "doctor", environ=environ)
+
+
+def test_deleting_a_document_that_waits_for_quota_frees_its_worker(
+    stack: BackgroundSystem, tenant: Tenant, gemini: GeminiServer
+) -> None:
+    """Last in this module: the installation is paused for a minute afterwards."""
+    gemini.faults.add(Fault(status=429, retry_after=60))
+    accepted = tenant.upload("waiting.txt", _text(5, changed=4)).json()
+    running = stack.home.running()
+    assert running is not None
+    broker = Celery(broker=f"{running.environ['REDIS_URL']}/0", set_as_current=False)
+
+    def active() -> list[str]:
+        answers = broker.control.inspect(timeout=0.5).active() or {}
+        return [task["id"] for tasks in answers.values() for task in tasks]
+
+    refused = gemini.calls.total()
+    _until(lambda: gemini.calls.total() >= refused and accepted["task_id"] in active())
+    assert tenant.delete(f"/api/documents/{accepted['document_id']}/").status_code == 204
+    _until(lambda: accepted["task_id"] not in active(), seconds=15)
+    assert tenant.get(f"/api/documents/{accepted['document_id']}/").status_code == 404
