@@ -1,7 +1,6 @@
 """Running headers, footers and page numbers: lines that return at the same place of other pages."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ LOOKAHEAD = 3
 _MARGIN = 0.13
 _MAX_LINES = 3
 _MAX_KEYS = 5000
+_MAX_PAGES = 16
 _DIGITS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"(?:[-–—|\[(]\s*)?(?:(?:page|seite|p\.|pagina|página)\s*)?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -51,7 +51,6 @@ class FurnitureFinder:
 
     def __init__(self, pages_total: int) -> None:
         self._needed = 1 if pages_total <= 2 else 2
-        self._seen: Counter[str] = Counter()
         self._numbers: dict[Key, dict[int, tuple[int, ...]]] = {}
 
     def furniture(self, page: Margins, ahead: Iterable[Margins]) -> list[Line]:
@@ -65,19 +64,23 @@ class FurnitureFinder:
         if len(self._numbers) > _MAX_KEYS:
             self._numbers.clear()
         for line, key in page.lines:
-            self._numbers.setdefault(key, {})[page.number] = _figures(line)
+            pages = self._numbers.setdefault(key, {})
+            if page.number not in pages:
+                pages[page.number] = _figures(line)
+                if len(pages) > _MAX_PAGES:
+                    del pages[next(iter(pages))]
 
     def _is_furniture(self, number: int, line: Line, key: Key) -> bool:
         text, place = key
         mine = _figures(line)
-        others = 0
-        for near in (place - 1, place, place + 1):
+        needed = 1 if _PAGE_NUMBER.fullmatch(line.text.strip()) else self._needed
+        for near in (place, place - 1, place + 1):
             for other, figures in self._numbers.get((text, near), {}).items():
-                if other != number and abs(other - number) <= 200:
-                    others += _figures_fit(mine, figures, other - number)
-        if others >= self._needed:
-            return True
-        return bool(others and _PAGE_NUMBER.fullmatch(line.text.strip()))
+                if other != number and _figures_fit(mine, figures, other - number):
+                    needed -= 1
+                    if needed == 0:
+                        return True
+        return False
 
 
 def _figures(line: Line) -> tuple[int, ...]:

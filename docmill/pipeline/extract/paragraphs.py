@@ -16,7 +16,6 @@ _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
 _NUMBER = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+(?=\S)")
 _SECTION = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
 _SENTENCE_END = (".", "!", "?", ":", ";", "”", '"', "。", "…")
-_SPACES = re.compile(r"\s{2,}|[^\S ]")
 _MAX_HEADING = 160
 
 
@@ -39,23 +38,28 @@ class Typography:
         """`outline` maps titles of the document's outline (`title_key`) to their levels from 1."""
         self._outline = outline or {}
         self._sizes: Counter[float] = Counter()
+        self._body_size: float | None = None
         self._heading_styles: list[tuple[int, bool]] = []
 
     def learn(self, segments: Sequence[Segment]) -> None:
         """Count the letters at each size."""
+        sizes = self._sizes
         for segment in segments:
-            self._sizes[round(segment.size * 2) / 2] += len(segment.text)
+            sizes[round(segment.size * 2) / 2] += len(segment.text)
+        self._body_size = None
 
     @property
     def body_size(self) -> float:
         """The size most letters have."""
-        return self._sizes.most_common(1)[0][0] if self._sizes else 10.0
+        if self._body_size is None:
+            self._body_size = max(self._sizes, key=self._sizes.__getitem__) if self._sizes else 10.0
+        return self._body_size
 
     def heading_level(self, text: str, size: float, bold: bool, lines: int, stands_alone: bool) -> int:
         """1 to 6 when these lines are a heading, 0 when not."""
         if len(text) > _MAX_HEADING or lines > 3 or not any(character.isalpha() for character in text):
             return 0
-        if level := self._outline.get(title_key(text), 0):
+        if self._outline and (level := self._outline.get(title_key(text), 0)):
             return min(level, 6)
         body = self.body_size
         is_larger = size >= 1.13 * body
@@ -112,7 +116,7 @@ def write_regions(
     for table in waiting:
         pieces.extend(_table_pieces(table))
     for piece in pieces:
-        writer.add(piece.kind, plain_letters(_SPACES.sub(" ", piece.text)), piece.level)
+        writer.add(piece.kind, " ".join(plain_letters(piece.text).split()), piece.level)
 
 
 def _continues(before: Piece, piece: Piece) -> bool:
@@ -186,11 +190,10 @@ def _starts_paragraph(
     if before.joins:
         return False
     text = line.text
-    ended = before.text.endswith(_SENTENCE_END)
-    if _BULLET.match(text):
+    if not text[0].isalnum() and _BULLET.match(text):
         return True
-    leftover = right - before.x1
-    would_have_fit = leftover > _first_word_width(line) + 1.2 * size
+    ended = before.text.endswith(_SENTENCE_END)
+    would_have_fit = right - before.x1 > _first_word_width(line) + 1.2 * size
     if _NUMBER.match(text) and (ended or would_have_fit or _NUMBER.match(paragraph[0].text)):
         return True
     is_centred = abs((line.x0 - left) - (right - line.x1)) < size and line.x0 - left > 2 * size

@@ -1,5 +1,6 @@
 """One PDF page: its text layer where that can be trusted, OCR of the page or of its images where not."""
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ _MANY_PATHS = 25
 _UNMAPPED = 0.5
 _FULL_PAGE = 0.6
 _WORTH_OCR = 0.04
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
 @dataclass(slots=True)
@@ -137,14 +139,8 @@ def _area(box: Box) -> float:
 
 def _is_right_to_left(segments: list[Segment]) -> bool:
     """Whether Hebrew or Arabic letters outnumber the others."""
-    right = left = 0
-    for segment in segments[:60]:
-        if segment.text.isascii():
-            left += len(segment.text)
-            continue
-        for character in segment.text:
-            if "\u0590" <= character <= "\u08ff" or "\ufb1d" <= character <= "\ufeff":
-                right += 1
-            elif character.isalpha():
-                left += 1
-    return right > left
+    text = "".join(segment.text for segment in segments)
+    if text.isascii() or not _RIGHT_TO_LEFT.search(text):
+        return False
+    right = len(_RIGHT_TO_LEFT.findall(text))
+    return right > sum(map(str.isalpha, text)) - right

@@ -8,6 +8,7 @@ import ctypes
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -19,6 +20,7 @@ LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(
 _GAP = 0.9
 _WIDE = 0.72
 _NAME_BYTES = 96
+_SAMPLES = 24
 
 Box = tuple[float, float, float, float]
 
@@ -84,8 +86,6 @@ class _Reader:
         self._raw = textpage.raw
         self._frame = Frame(page, quarter_turns)
         self._box_of = self._make_box_of()
-        self._name = ctypes.create_string_buffer(_NAME_BYTES)
-        self._flags = ctypes.c_int()
 
     def read(self) -> TextLayer:
         layer = TextLayer(turns=self._frame.quarter_turns)
@@ -93,20 +93,37 @@ class _Reader:
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
         if not text:
             return layer
-        gaps = self._gaps()
-        sampled = unmapped = 0
-        for start, end, joins in _line_spans(text):
+        spans = list(_line_spans(text))
+        gaps = self._gaps() if self._textpage.count_rects() > len(spans) else []
+        bold = _BoldFonts(self._raw)
+        upright: list[tuple[Segment, int, int]] = []
+        for start, end, joins in spans:
             segment, is_upright = self._measure(text, start, end, joins, indices)
-            sampled += 1
-            unmapped += raw.FPDFText_HasUnicodeMapError(self._raw, indices[start]) == 1
-            if not is_upright:
+            if is_upright:
+                upright.append((segment, start, end))
+            else:
                 layer.sideways.append(segment.text)
-            elif segment.y1 - segment.y0 > 1.25 * segment.size or self._has_gap(segment, end - start, gaps):
-                layer.segments.extend(self._split(text, start, end, segment, indices))
+        self._mark_bold(upright, indices, bold)
+        for segment, start, end in upright:
+            if segment.y1 - segment.y0 > 1.25 * segment.size or self._has_gap(segment, end - start, gaps):
+                layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
-        layer.unmapped = unmapped / sampled if sampled else 0.0
+        sample = spans[:: max(len(spans) // _SAMPLES, 1)]
+        unmapped = sum(raw.FPDFText_HasUnicodeMapError(self._raw, indices[start]) == 1 for start, _, _ in sample)
+        layer.unmapped = unmapped / len(sample) if sample else 0.0
         return layer
+
+    @staticmethod
+    def _mark_bold(lines: list[tuple[Segment, int, int]], indices: range | list[int], bold: "_BoldFonts") -> None:
+        """Note which lines are bold. Asking costs, and a full line is no heading, so those are asked only where the
+        line below is bold."""
+        edge = max((segment.x1 for segment, _, _ in lines), default=0.0)
+        below_is_bold = False
+        for segment, start, end in reversed(lines):
+            if below_is_bold or segment.x1 < edge - segment.size:
+                segment.bold = bold.covers(indices[start], indices[(start + end) // 2], indices[end - 1])
+            below_is_bold = segment.bold
 
     def _text_and_indices(self) -> tuple[str, range | list[int]]:
         """The text, and for each of its characters the index that pdfium's other calls want."""
@@ -123,40 +140,42 @@ class _Reader:
     def _make_box_of(self) -> Callable[[int], Box]:
         rect = raw.FS_RECTF()
         reference = ctypes.byref(rect)
-        get, textpage, box = raw.FPDFText_GetLooseCharBox, self._raw, self._frame.box
+        get, textpage, frame = raw.FPDFText_GetLooseCharBox, self._raw, self._frame
+        x, y = frame.x0, frame.y1
 
         def box_of(index: int) -> Box:
             get(textpage, index, reference)
-            return box(rect.left, rect.bottom, rect.right, rect.top)
+            return frame.box(rect.left, rect.bottom, rect.right, rect.top)
 
-        return box_of
+        def unturned_box_of(index: int) -> Box:
+            get(textpage, index, reference)
+            return rect.left - x, y - rect.top, rect.right - x, y - rect.bottom
+
+        return box_of if frame.turns else unturned_box_of
 
     def _measure(
         self, text: str, start: int, end: int, joins: bool, indices: range | list[int]
     ) -> tuple[Segment, bool]:
         """The line as one segment, and whether it runs from left to right."""
-        first, last = self._box_of(indices[start]), self._box_of(indices[end - 1])
-        middle_index = indices[(start + end) // 2] if text[(start + end) // 2] != " " else indices[start]
-        middle = self._box_of(middle_index)
-        x0, y0 = min(first[0], last[0], middle[0]), min(first[1], last[1])
-        x1, y1 = max(first[2], last[2], middle[2]), max(first[3], last[3])
-        heights = sorted((first[3] - first[1], middle[3] - middle[1], last[3] - last[1]))
-        size = heights[1]
-        is_upright = y1 - y0 < 2.2 * size or end - start < 3
-        if is_upright and end - start > 2 and size > 0 and y1 - y0 > 1.5 * size and heights[2] < 1.3 * size:
-            is_upright = x1 - x0 > y1 - y0
+        first_index, last_index = indices[start], indices[end - 1]
+        left, y0, x1, bottom = self._box_of(first_index)
+        x0, top, right, y1 = self._box_of(last_index)
+        size, other_size = bottom - y0, y1 - top
+        if left < x0:
+            x0 = left
+        if right > x1:
+            x1 = right
+        if top < y0:
+            y0 = top
+        if bottom > y1:
+            y1 = bottom
+        if not 0.95 * size < other_size < 1.05 * size:
+            middle = self._box_of(indices[(start + end) // 2])
+            size = sorted((size, other_size, middle[3] - middle[1]))[1] or size
+        is_upright = y1 - y0 < 1.5 * size or end - start < 3 or (x1 - x0 > y1 - y0 and y1 - y0 < 2.2 * size)
         if not is_upright:
-            size = max(first[2] - first[0], 1.0)
-        bold = self._is_bold(indices[start]) and self._is_bold(indices[end - 1]) and self._is_bold(middle_index)
-        return Segment(text[start:end], x0, y0, x1, y1, size, bold, joins), is_upright
-
-    def _is_bold(self, index: int) -> bool:
-        length = raw.FPDFText_GetFontInfo(self._raw, index, self._name, _NAME_BYTES, self._flags)
-        if 0 < length <= _NAME_BYTES:
-            name = self._name.value.lower()
-            if b"bold" in name or b"black" in name or b"heavy" in name or name.endswith((b".b", b"-bd", b"bx10")):
-                return True
-        return bool(raw.FPDFText_GetFontWeight(self._raw, index) >= 600)
+            size = max(right - left, 1.0)
+        return Segment(text[start:end], x0, y0, x1, y1, size, joins=joins), is_upright
 
     def _gaps(self) -> list[tuple[float, float, float]]:
         """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
@@ -174,7 +193,7 @@ class _Reader:
                 if (box[0] - before[2] > wide or before[0] - box[2] > wide) and (
                     min(box[3], before[3]) - max(box[1], before[1]) > 0.3 * min(height, height_before)
                 ):
-                    ends = sorted((before[2], box[0]) if box[0] > before[2] else (before[0], box[2]))
+                    ends = (before[2], box[0]) if box[0] > before[2] else (box[2], before[0])
                     gaps.append((*ends, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
             before = box
         return gaps
@@ -189,7 +208,9 @@ class _Reader:
         start = segment.x0 + (2.5 * segment.size if LIST_MARK.match(segment.text) else 0)
         return any(x1 > start and x0 < segment.x1 and segment.y0 < y < segment.y1 for x0, x1, y in gaps)
 
-    def _split(self, text: str, start: int, end: int, whole: Segment, indices: range | list[int]) -> Iterator[Segment]:
+    def _split(
+        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int], bold: "_BoldFonts"
+    ) -> Iterator[Segment]:
         """The line's pieces between wide gaps, measured word by word."""
         words: list[tuple[int, int, Box, Box]] = []
         position = start
@@ -205,15 +226,21 @@ class _Reader:
                 word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size
                 or word_span[2][0] < group[-1][2][0] - whole.size
             ):
-                yield self._piece(text, group, False)
+                yield self._piece(text, group, False, indices, bold)
                 group = []
             group.append(word_span)
         if group:
-            yield self._piece(text, group, whole.joins)
+            yield self._piece(text, group, whole.joins, indices, bold)
 
-    def _piece(self, text: str, words: list[tuple[int, int, Box, Box]], joins: bool) -> Segment:
+    @staticmethod
+    def _piece(
+        text: str,
+        words: list[tuple[int, int, Box, Box]],
+        joins: bool,
+        indices: range | list[int],
+        bold: "_BoldFonts",
+    ) -> Segment:
         boxes = [box for _, _, first, last in words for box in (first, last)]
-        bold = self._is_bold(words[0][0]) and self._is_bold(words[-1][1] - 1)
         return Segment(
             text[words[0][0] : words[-1][1]],
             min(box[0] for box in boxes),
@@ -221,9 +248,36 @@ class _Reader:
             max(box[2] for box in boxes),
             max(box[3] for box in boxes),
             max(box[3] - box[1] for box in boxes),
-            bold,
+            bold.covers(indices[words[0][0]], indices[words[-1][1] - 1]),
             joins,
         )
+
+
+class _BoldFonts:
+    """Tells by its font whether a character is bold; each font is looked into once a page."""
+
+    def __init__(self, textpage: Any) -> None:
+        self._textpage = textpage
+        self._name = ctypes.create_string_buffer(_NAME_BYTES)
+        self._flags = ctypes.byref(ctypes.c_int())
+        self._known: dict[bytes, bool] = {}
+
+    def covers(self, *indices: int) -> bool:
+        """Whether all these characters are bold."""
+        return all(map(self._is_bold, indices))
+
+    def _is_bold(self, index: int) -> bool:
+        length = raw.FPDFText_GetFontInfo(self._textpage, index, self._name, _NAME_BYTES, self._flags)
+        name = self._name.value if 0 < length <= _NAME_BYTES else b""
+        known = self._known.get(name)
+        if known is None:
+            lower = name.lower()
+            known = any(word in lower for word in (b"bold", b"black", b"heavy"))
+            known = known or lower.endswith((b".b", b"-bd", b"bx10", b"bx12"))
+            known = known or bool(raw.FPDFText_GetFontWeight(self._textpage, index) >= 600)
+            if name:
+                self._known[name] = known
+        return known
 
 
 def _line_spans(text: str) -> Iterator[tuple[int, int, bool]]:

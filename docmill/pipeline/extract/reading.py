@@ -41,7 +41,9 @@ class PageWriter:
     def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
         """Append a block; list items, table rows and lines of code follow each other line by line, everything else
         is set apart by a blank line. Blocks without text are dropped."""
-        text = clean(text).strip("\n") if kind == "code" else clean(text).strip()
+        if not (text.isascii() and text.isprintable()):
+            text = clean(text)
+        text = text.strip("\n") if kind == "code" else text.strip()
         if not text:
             return
         if self._blocks:

@@ -1,25 +1,26 @@
 """Whether a page's text layer can be trusted, told from the text itself."""
 
 import re
-import unicodedata
 
 _CID = re.compile(r"\(cid:\d+\)")
 _MIXED = re.compile(r"[^\W\d_]*[a-zà-ÿ][A-ZÀ-Þ]{1,}[a-zà-ÿ]|[a-zà-ÿ]\d[a-zà-ÿ]|\w[~^|\\{}<>]\w")
+_JUNK = re.compile(r"[\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
+_WORDS = re.compile(r"[^\W_]+")
+_SAMPLE = 1200
 _MAX_JUNK = 0.15
 _MAX_ODD_WORDS = 0.07
 
 
 def is_readable(text: str) -> bool:
     """Whether the characters are letters of some script, not code points without meaning."""
-    letters = [character for character in text if not character.isspace()]
+    text = text[:_SAMPLE]
+    letters = len(text) - text.count(" ")
     if not letters:
         return False
-    junk = sum(unicodedata.category(character) in ("Co", "Cn", "Cc", "Cs") for character in letters)
-    junk += text.count("\ufffd") + sum(len(match[0]) for match in _CID.finditer(text))
-    if junk > _MAX_JUNK * len(letters):
+    junk = len(_JUNK.findall(text)) + sum(map(len, _CID.findall(text)))
+    if junk > _MAX_JUNK * letters:
         return False
-    words = sum(character.isalnum() for character in letters)
-    return words > 0.4 * len(letters) or len(letters) < 40
+    return letters < 40 or len(_WORDS.sub("", text.replace(" ", ""))) < 0.6 * letters
 
 
 def is_good_ocr(text: str) -> bool:
