@@ -19,6 +19,7 @@ from docmill.api.locks import document_lock
 from docmill.api.models import Document
 from docmill.api.spreading import RingForHelp, SpreadingExtractor
 from docmill.api.vector_cache import PostgresVectorCache
+from docmill.config import sentry
 from docmill.pipeline.errors import (
     DocmillError,
     HandedOverError,
@@ -156,6 +157,7 @@ def fail(attempt: Attempt, error: DocmillError) -> None:
         status=Document.Status.FAILED, completed_at=timezone.now(), error=describe(error, attempt.document.stage)
     )
     log.info("document_failed", code=error.code, message=error.message)
+    _report(attempt.document, error)
 
 
 def retry_later(attempt: Attempt, error: TransientError) -> None:
@@ -223,6 +225,19 @@ def _mark_failed(document: Document, error: DocmillError) -> None:
     document.completed_at = timezone.now()
     document.claimed_at = None
     log.warning("document_failed", document_id=str(document.id), code=error.code)
+    _report(document, error)
+
+
+def _report(document: Document, error: DocmillError) -> None:
+    """Tell Sentry, if there is one, of a document that failed for good."""
+    tags = {
+        "document": document.id,
+        "tenant": document.user_id,
+        "stage": document.stage,
+        "attempt": document.attempt,
+        "task_id": document.task_id,
+    }
+    sentry.report_failed_document(error, tags)
 
 
 def _job(document: Document) -> Job:

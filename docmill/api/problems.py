@@ -10,6 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from docmill.config import sentry
 from docmill.pipeline.errors import CATALOGUE, DocmillError
 
 log = structlog.get_logger("docmill.problems")
@@ -35,6 +36,7 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response:
     error = _translate(exception)
     if error.code == "internal_error":
         log.exception("unexpected_error", path=context["request"].path, exc_info=exception)
+        sentry.report_broken_request(exception)
     set_rollback()
     response = Response(problem(error), status=error.kind.status, content_type=CONTENT_TYPE)
     if error.code == "unauthenticated":

@@ -59,6 +59,14 @@ def sweep() -> dict[str, int]:
 
 
 @shared_task
+def tidy() -> dict[str, int]:
+    """Remove originals without a row and cached vectors that nobody needs. See tidying.py."""
+    from docmill.api import tidying
+
+    return tidying.tidy()
+
+
+@shared_task
 def purge_document(document_id: str) -> bool:
     """Remove a deleted document's vectors, original and rows; False when it must wait for its worker to let go."""
     from docmill.api import purging

@@ -41,6 +41,7 @@ if env.int("DATABASE_POOL", 0):
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379").rstrip("/")
 WORKERS = env.int("WORKERS", 4)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)
+TIDY_SECONDS = env.float("TIDY_SECONDS", 3600.0)
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_RESULT_BACKEND = f"{REDIS_URL}/1"
 CELERY_RESULT_EXTENDED = True
@@ -74,7 +75,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "docmill.api.tasks.sweep",
         "schedule": SWEEP_SECONDS,
         "options": {"expires": SWEEP_SECONDS, "ignore_result": True},
-    }
+    },
+    "tidy": {
+        "task": "docmill.api.tasks.tidy",
+        "schedule": TIDY_SECONDS,
+        "options": {"expires": TIDY_SECONDS, "ignore_result": True},
+    },
 }
 
 # --- the originals ---------------------------------------------------------------------------------------------------
@@ -136,7 +142,25 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+# --- errors and logs -------------------------------------------------------------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", "")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
+if SENTRY_DSN:
+    from docmill.config import sentry
+
+    sentry.begin(
+        SENTRY_DSN,
+        SENTRY_ENVIRONMENT,
+        [
+            SECRET_KEY,
+            DATABASE_URL,
+            REDIS_URL,
+            GEMINI_API_KEY,
+            PINECONE_API_KEY,
+            env.str("AWS_SECRET_ACCESS_KEY", ""),
+            env.str("AWS_SESSION_TOKEN", ""),
+        ],
+    )
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "docmill.config.logging.configure"
 LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", False)}

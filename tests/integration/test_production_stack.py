@@ -15,6 +15,7 @@ from docmill.embedded.ports import free_port
 from docmill.up.background import BackgroundSystem, background_system, own_environ
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
+from tests.contract.sentry_server import SentryServer
 from tests.contract.wire import Fault
 from tests.integration.tenant import Tenant
 
@@ -34,7 +35,13 @@ def pinecone() -> Iterator[PineconeServer]:
 
 
 @pytest.fixture(scope="module")
-def environ(gemini: GeminiServer, pinecone: PineconeServer) -> dict[str, str]:
+def sentry() -> Iterator[SentryServer]:
+    with SentryServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def environ(gemini: GeminiServer, pinecone: PineconeServer, sentry: SentryServer) -> dict[str, str]:
     return own_environ(
         {
             "EMBEDDER": "gemini",
@@ -44,6 +51,7 @@ def environ(gemini: GeminiServer, pinecone: PineconeServer) -> dict[str, str]:
             "PINECONE_API_KEY": pinecone.key,
             "PINECONE_INDEX": "production",
             "PINECONE_CONTROLLER_HOST": pinecone.url,
+            "SENTRY_DSN": sentry.dsn,
             "SWEEP_SECONDS": "1",
         }
     )
@@ -60,10 +68,10 @@ def stack(environ: dict[str, str]) -> Iterator[BackgroundSystem]:
 
 @pytest.fixture
 def tenant(stack: BackgroundSystem) -> Iterator[Tenant]:
-    """A tenant of this test's own, made by the commands that a person would use."""
-    name = f"tenant-{uuid4()}"
-    _docmill(stack, "user", "create", name)
-    with Tenant(stack.url, _docmill(stack, "apikey", "create", "--user", name), lambda: None) as one:
+    """The tenant that the first start made."""
+    key = stack.home.api_key()
+    assert key is not None
+    with Tenant(stack.url, key, lambda: None) as one:
         yield one
 
 
@@ -187,6 +195,42 @@ def test_a_quota_spent_for_the_day_fails_with_a_sentence_that_says_so(tenant: Te
     document = tenant.ingest("spent.txt", _text(3, changed=2))
     assert document["error"]["code"] == "embedder_quota"
     assert "quota for the day is spent" in document["error"]["message"]
+
+
+def test_sentry_hears_once_of_a_document_that_fails_for_good(
+    tenant: Tenant, gemini: GeminiServer, pinecone: PineconeServer, sentry: SentryServer
+) -> None:
+    """Three retries, one event; it names the document and repeats neither its text nor a key."""
+    sentry.events.clear()
+    gemini.faults.add(Fault(status=500, times=None))
+    document = tenant.ingest("unlucky.txt", _text(4, changed=3))
+    assert (document["status"], document["error"]["code"]) == ("failed", "embedder_unavailable")
+    _until(lambda: bool(sentry.events))
+    (event,) = sentry.events
+    assert event["tags"].pop("tenant").isdecimal()
+    assert event["tags"] == {
+        "document": document["document_id"],
+        "stage": "embedding",
+        "attempt": "4",
+        "task_id": document["task_id"],
+        "code": "embedder_unavailable",
+    }
+    sent = b"\n".join(sentry.raw).decode()
+    assert "Story" not in sent and "winter" not in sent
+    assert gemini.key not in sent and pinecone.key not in sent
+    assert "embedder_unavailable: Gemini answered 500" in sent
+
+
+def test_sentry_hears_nothing_of_retries_that_succeed_or_of_faulty_documents(
+    tenant: Tenant, gemini: GeminiServer, sentry: SentryServer
+) -> None:
+    sentry.events.clear()
+    gemini.faults.add(Fault(status=500, times=4))
+    document = tenant.ingest("lucky.txt", _text(4, changed=1))
+    assert (document["status"], document["retries"] > 0) == ("completed", True)
+    truncated = (SAMPLES / "ferry-handbook.pdf").read_bytes()[:3000]
+    assert tenant.ingest("truncated.pdf", truncated)["error"]["code"] == "corrupt"
+    assert sentry.events == []
 
 
 def test_doctor_finds_everything_in_order(stack: BackgroundSystem, environ: dict[str, str]) -> None:
