@@ -1,7 +1,7 @@
 """Running headers, footers and page numbers: lines that return at the same place of other pages."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from docmill.pipeline.extract.segments import Line, Segment, group_lines
@@ -10,6 +10,8 @@ LOOKAHEAD = 3
 """Pages that are looked at ahead of the one that is cleared of furniture."""
 
 _MARGIN = 0.13
+_NEAR = 0.07
+_GAP = 0.5
 _MAX_LINES = 3
 _MAX_KEYS = 5000
 _MAX_PAGES = 16
@@ -33,13 +35,30 @@ class Margins:
 
 
 def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
-    """The outermost lines in the upper and lower margins of a page that is `height` high."""
-    top = [segment for segment in segments if segment.y1 < _MARGIN * height]
-    bottom = [segment for segment in segments if segment.y0 > (1 - _MARGIN) * height]
+    """The outermost lines in the upper and lower margins of a page that is `height` high, as far as white space sets
+    them apart from the text."""
+    top = group_lines([segment for segment in segments if segment.y0 < (_MARGIN + _NEAR) * height])
+    bottom = group_lines([segment for segment in segments if segment.y1 > (1 - _MARGIN - _NEAR) * height])
     found = Margins(number)
-    for line in (*group_lines(top)[:_MAX_LINES], *group_lines(bottom)[-_MAX_LINES:]):
-        found.lines.append((line, _key(line)))
+    for lines in (
+        _set_apart(top, lambda line: line.y1 < _MARGIN * height),
+        _set_apart(bottom[::-1], lambda line: line.y0 > (1 - _MARGIN) * height)[::-1],
+    ):
+        found.lines += [(line, _key(line)) for line in lines]
     return found
+
+
+def _set_apart(inwards: Sequence[Line], is_margin: Callable[[Line], bool]) -> list[Line]:
+    """The first few lines, from the page's edge inwards, up to the last gap before the text begins."""
+    last = 0
+    for index, line in enumerate(inwards[: _MAX_LINES + 1]):
+        if not is_margin(line):
+            break
+        inner = inwards[index + 1] if index + 1 < len(inwards) else None
+        gap = max(inner.y0 - line.y1, line.y0 - inner.y1) if inner else line.size
+        if gap > _GAP * line.size:
+            last = index + 1
+    return list(inwards[:last])
 
 
 def _key(line: Line) -> Key:

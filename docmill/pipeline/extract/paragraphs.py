@@ -187,12 +187,12 @@ def _starts_paragraph(
         return True
     if abs(size - before.size) > 0.12 * max(size, before.size) or line.bold != before.bold:
         return True
-    if before.joins:
+    text, text_before = line.text, before.text
+    if before.joins or (text_before[-1] == "-" and text_before[-2:-1].isalnum()):
         return False
-    text = line.text
     if not text[0].isalnum() and _BULLET.match(text):
         return True
-    ended = before.text.endswith(_SENTENCE_END)
+    ended = text_before.endswith(_SENTENCE_END)
     would_have_fit = right - before.x1 > _first_word_width(line) + 1.2 * size
     if _NUMBER.match(text) and (ended or would_have_fit or _NUMBER.match(paragraph[0].text)):
         return True
