@@ -1,7 +1,8 @@
 """Reading text off page images: the page is turned upright, its lines found and read one by one.
 
-The engine is RapidOCR (PP-OCR models inside the wheel, on onnxruntime) unless DOCMILL_OCR says `tesseract`. Models
-are loaded when the first image comes, once a process.
+The engine is RapidOCR (PP-OCR models inside the wheel, on onnxruntime) unless DOCMILL_OCR says `tesseract`, which then
+reads the languages of DOCMILL_OCR_LANGUAGES (`eng+deu`; `eng` by default). DOCMILL_OCR_THREADS (1) are RapidOCR's
+threads. Models are loaded when the first image comes, once a process.
 """
 
 import os

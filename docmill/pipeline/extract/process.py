@@ -30,6 +30,7 @@ from docmill.pipeline.types import Page
 _log = logging.getLogger("docmill.extract")
 _STDERR_TAIL = 8192
 _START_SECONDS = 60.0
+_PASSED_ON = ("DOCMILL_OCR", "DOCMILL_OCR_THREADS", "DOCMILL_OCR_LANGUAGES")
 _REPORTED = {"corrupt", "encrypted", "unsupported_type", "too_many_pages", "too_much_text", "memory_limit"}
 _OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Out of memory", b"cannot allocate memory")
 
@@ -366,8 +367,9 @@ def _too_many_pages(limit: int) -> PermanentError:
 
 
 def _environment(workspace: Path) -> dict[str, str]:
-    """A clean environment: no secrets, one thread a library."""
-    return {
+    """A clean environment: no secrets, one thread a library, and the choice of the OCR engine."""
+    chosen = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return chosen | {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
         "PYTHONDONTWRITEBYTECODE": "1",
