@@ -11,6 +11,7 @@ from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.table import BY_CONTENT_TYPE, BY_EXTENSION, FileType
 
 _HEAD = 8192
+_MAX_CONTROLS = 0.01
 _MAX_ZIP_DIRECTORY = 8 * 1024 * 1024
 _WORDS_FOR = {
     "zip": "a ZIP archive",
@@ -87,7 +88,7 @@ def looks_like_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
     controls = sum(1 for byte in head if byte < 32 and byte not in b"\t\n\r\f\x0b\x1b\x08\x1a")
-    if controls == 0:
+    if controls == 0 or (controls < _MAX_CONTROLS * len(head) and 0 not in head):
         return True
     # UTF-16 without a mark: every other byte of western text is NUL.
     return head[1::2].count(0) > 0.4 * len(head[1::2]) and head[::2].count(0) < 0.1 * len(head[::2])

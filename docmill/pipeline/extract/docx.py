@@ -1,6 +1,7 @@
 """DOCX: paragraphs, headings, numbered lists, tables, text boxes, notes, headers and footers, pictures."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from docmill.pipeline.types import BlockKind, Page
 
 _MAX_UNPACKED = 1 << 30
 _MAX_NESTING = 20
+_BROKEN = (
+    OpcError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, NotImplementedError,
+    AttributeError, RuntimeError,
+)  # fmt: skip
 _MIN_PICTURE = 70.0
 _CONTAINERS = {qn(name) for name in ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:customXml", "w:smartTag")}
 
@@ -33,11 +38,19 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
             if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
                 raise PermanentError("too_much_text", "The document unpacks to more than 1 GB; make it smaller.")
         document = docx.Document(str(path))
-    except (OpcError, LxmlError, zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise PermanentError("corrupt") from error
     title = clean(document.core_properties.title or "").strip() or None
     pages = _Pages(document).read()
-    return Reading(title, None, (page for page in pages if wanted is None or page.number in wanted))
+    return Reading(title, None, _guarded(pages, wanted))
+
+
+def _guarded(pages: Iterator[Page], wanted: range | None) -> Iterator[Page]:
+    """The wanted pages; what Word would not have written ends as `corrupt`."""
+    try:
+        yield from (page for page in pages if wanted is None or page.number in wanted)
+    except _BROKEN as error:
+        raise PermanentError("corrupt") from error
 
 
 class _Pages:

@@ -32,7 +32,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     )
     try:
         result = kreuzberg.extract_bytes_sync(path.read_bytes(), content_type, config)
-    except KreuzbergError as error:
+    except (KreuzbergError, OSError, ValueError) as error:
         encrypted = any(word in str(error).lower() for word in ("password", "encrypt"))
         raise PermanentError("encrypted" if encrypted else "corrupt") from error
     metadata = dict(result.metadata)
