@@ -89,6 +89,7 @@ def originals() -> Originals:
         region=settings.S3_REGION,
         sse=settings.S3_SERVER_SIDE_ENCRYPTION,
         kms_key=settings.S3_KMS_KEY_ID,
+        temp_dir=settings.TEMP_DIR,
     )
 
 

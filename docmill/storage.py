@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
 
@@ -26,7 +34,18 @@ _PART_BYTES = 16 * 1024 * 1024
 _SHA256 = "docmill-sha256"
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _NO_BUCKET = {"NoSuchBucket"}
-_FORBIDDEN = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled", "ExpiredToken"}
+_FORBIDDEN = {
+    "401",
+    "403",
+    "AccessDenied",
+    "AllAccessDisabled",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+_ELSEWHERE = {"301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_REFUSED = {"InvalidArgument", "InvalidEncryptionAlgorithmError", "KMS.NotFoundException", "NotImplemented"}
 
 
 class Originals:
@@ -42,8 +61,10 @@ class Originals:
         region: str | None,
         sse: str | None = None,
         kms_key: str | None = None,
+        temp_dir: Path | None = None,
     ) -> None:
         self.bucket = bucket
+        self._temp_dir = temp_dir
         self._endpoint_url = endpoint_url
         self._region = region
         self._encryption = {"ServerSideEncryption": sse} if sse else {}
@@ -86,7 +107,7 @@ class Originals:
     @contextmanager
     def download(self, key: str) -> Iterator[Path]:
         """The file at a temporary place, verified against the SHA-256 it was stored with; removed afterwards."""
-        descriptor, name = tempfile.mkstemp(prefix="docmill-original-")
+        descriptor, name = tempfile.mkstemp(prefix="docmill-original-", dir=self._temp_dir)
         path = Path(name)
         try:
             digest = hashlib.sha256()
@@ -125,10 +146,37 @@ class Originals:
                     if item["LastModified"] < before:
                         yield item["Key"]
 
+    def abandoned_parts_removed(self, prefix: str, age_seconds: float) -> int:
+        """Drop multipart uploads under a prefix that began so many seconds ago and never ended; how many."""
+        before = datetime.now(UTC) - timedelta(seconds=age_seconds)
+        removed = 0
+        with self._translated(None):
+            for page in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix):
+                for upload in page.get("Uploads", []):
+                    if upload["Initiated"] < before:
+                        self._s3.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
+                        removed += 1
+        return removed
+
     def check(self) -> None:
         """Raise unless the bucket is there and open to these credentials."""
         with self._translated(None):
             self._s3.head_bucket(Bucket=self.bucket)
+
+    def probe(self) -> None:
+        """Raise unless these credentials may write, read and delete here, with the encryption of the settings."""
+        key = f"probe/{uuid.uuid4()}"
+        with tempfile.NamedTemporaryFile(dir=self._temp_dir) as file:
+            file.write(key.encode())
+            file.flush()
+            self.put(key, Path(file.name), hashlib.sha256(key.encode()).hexdigest(), "text/plain")
+        try:
+            with self.download(key):
+                pass
+        finally:
+            self.delete(key)
 
     def create_bucket(self) -> None:
         """Create the bucket unless it is there."""
@@ -149,8 +197,25 @@ class Originals:
             yield
         except ClientError as error:
             raise self._named(error, key) from error
+        except S3UploadFailedError as error:
+            # boto3's wrapper around what went wrong with a part.
+            if isinstance(error.__context__, ClientError):
+                raise self._named(error.__context__, key) from error
+            raise TransientError("storage_unavailable", f"The object storage did not take a file: {error}") from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise PermanentError(
+                "storage_forbidden",
+                "No S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine"
+                " an IAM role.",
+            ) from error
+        except (ParamValidationError, ValueError) as error:
+            raise PermanentError(
+                "storage_forbidden", f"S3_BUCKET or S3_ENDPOINT_URL is not valid: {_first_line(error)}"
+            ) from error
         except BotoCoreError as error:
-            raise TransientError("storage_unavailable", f"The object storage did not answer: {error}") from error
+            raise TransientError(
+                "storage_unavailable", f"The object storage did not answer: {_first_line(error)}"
+            ) from error
 
     def _named(self, error: ClientError, key: str | None) -> DocmillError:
         code = str(error.response.get("Error", {}).get("Code", ""))
@@ -158,6 +223,21 @@ class Originals:
             return PermanentError("storage_forbidden", f"The bucket {self.bucket} does not exist: run 'docmill setup'.")
         if code in _MISSING:
             return PermanentError("original_missing")
+        if code in _ELSEWHERE:
+            region = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
+            return PermanentError(
+                "storage_forbidden",
+                f"The bucket {self.bucket} is in the region {region or 'of another name'}: set AWS_REGION to it.",
+            )
         if code in _FORBIDDEN:
             return PermanentError("storage_forbidden", f"The bucket {self.bucket} refuses these credentials ({code}).")
+        if code in _REFUSED:
+            return PermanentError(
+                "storage_forbidden",
+                f"The object storage refuses the request ({code}): check S3_SERVER_SIDE_ENCRYPTION and S3_KMS_KEY_ID.",
+            )
         return TransientError("storage_unavailable", f"The object storage answered {code or error}.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -17,11 +17,16 @@ log = structlog.get_logger("docmill.tidying")
 ORPHANS_AFTER = timedelta(days=1)
 UNUSED_VECTORS_AFTER = timedelta(days=7)
 _AT_ONCE = 1000
+_PREFIX = "documents/"
 
 
 def tidy() -> dict[str, int]:
-    """One round; how many originals and vectors were removed. Raises TransientError when the storage is down."""
-    return {"originals": _remove_orphans(), "vectors": _remove_unused_vectors()}
+    """One round; how much of each was removed. Raises TransientError when the storage is down."""
+    return {
+        "originals": _remove_orphans(),
+        "uploads": parts.originals().abandoned_parts_removed(_PREFIX, ORPHANS_AFTER.total_seconds()),
+        "vectors": _remove_unused_vectors(),
+    }
 
 
 def _remove_orphans() -> int:
@@ -35,7 +40,7 @@ def _remove_orphans() -> int:
 
 def orphans() -> Iterator[str]:
     """Keys of originals, a day old or more, that no row names: an upload whose request died before it wrote its row."""
-    keys = parts.originals().keys_older_than("documents/", ORPHANS_AFTER.total_seconds())
+    keys = parts.originals().keys_older_than(_PREFIX, ORPHANS_AFTER.total_seconds())
     while some := list(islice(keys, _AT_ONCE)):
         named = set(Document.objects.filter(s3_key__in=some).values_list("s3_key", flat=True))
         yield from (key for key in some if key not in named and _is_original(key))

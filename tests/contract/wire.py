@@ -92,7 +92,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and what goes into the JSON body."""
+    """A status and what goes into the JSON body, or the body's bytes."""
 
     status: int
     body: Any
@@ -167,7 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _send(self, answer: Answer) -> None:
-        body = orjson.dumps(answer.body, option=orjson.OPT_SERIALIZE_NUMPY)
+        body = answer.body
+        if not isinstance(body, bytes):
+            body = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         self.send_response(answer.status)
         headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(body))}
         for name, value in headers.items():
