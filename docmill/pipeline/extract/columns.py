@@ -6,7 +6,6 @@ gutter into what lies above, left, right and below, and each part is cut again: 
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from statistics import median
 
 from docmill.pipeline.extract.segments import Segment, bounds
@@ -66,7 +65,26 @@ def _zones(segments: Sequence[Segment], gutter: float, size: float) -> list[list
             zones.append([])
         else:
             zones[-1].append(segment)
-    return [zone for zone in zones if len(zone) >= 2 * _MIN_LINES]
+    trimmed = (_without_tables(zone, gutter) for zone in zones if len(zone) >= 2 * _MIN_LINES)
+    return [zone for zone in trimmed if len(zone) >= 2 * _MIN_LINES]
+
+
+def _without_tables(zone: list[Segment], gutter: float) -> list[Segment]:
+    """The zone less rows at its top and bottom that have short pieces on both sides: a table that happens to have a gap
+    where the text below it has its gutter."""
+    x0, _, x1, _ = bounds(zone)
+
+    def is_level(row: Sequence[Segment]) -> bool:
+        sides = {segment.x0 < gutter for segment in row}
+        widths = (segment.x1 - segment.x0 for segment in row)
+        return len(sides) == 2 and all(width < 0.3 * (x1 - x0) for width in widths)
+
+    rows = _rows(zone)
+    first = next((index for index, row in enumerate(rows) if not is_level(row)), len(rows))
+    last = next((index for index in range(len(rows), first, -1) if not is_level(rows[index - 1])), first)
+    first = first if first >= _MIN_LINES else 0
+    last = last if len(rows) - last >= _MIN_LINES else len(rows)
+    return [segment for row in rows[first:last] for segment in row]
 
 
 def _is_columns(zone: Sequence[Segment], gutter: float, size: float) -> bool:
@@ -92,11 +110,22 @@ def _share_baselines(sides: Sequence[Sequence[Segment]], size: float) -> bool:
 
 
 def _is_running_text(side: Sequence[Segment], width: float) -> bool:
-    middles = sorted(segment.middle for segment in side)
-    size = side[0].size
-    lines = 1 + sum(below - above > 0.5 * size for above, below in pairwise(middles))
-    if lines < _MIN_LINES or not width:
-        return False
-    letters = sum(len(segment.text) for segment in side) / lines
-    filled = sum(segment.x1 - segment.x0 for segment in side) / (lines * width)
-    return letters >= 18 and filled >= 0.55 and len(side) < 2.2 * lines
+    """Whether most lines are long and in one or two pieces; a table between them does not change that."""
+    running = total = 0
+    for line in _rows(side):
+        total += 1
+        filled = sum(segment.x1 - segment.x0 for segment in line)
+        letters = sum(len(segment.text) for segment in line)
+        running += len(line) <= 2 and letters >= 18 and filled >= 0.55 * width
+    return running >= max(_MIN_LINES, 0.5 * total)
+
+
+def _rows(side: Sequence[Segment]) -> list[list[Segment]]:
+    """Segments by the height they stand at."""
+    rows: list[list[Segment]] = []
+    for segment in sorted(side, key=lambda segment: segment.middle):
+        if rows and segment.middle - rows[-1][0].middle < 0.5 * segment.size:
+            rows[-1].append(segment)
+        else:
+            rows.append([segment])
+    return rows

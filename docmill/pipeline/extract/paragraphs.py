@@ -63,6 +63,8 @@ class Typography:
             return min(level, 6)
         body = self.body_size
         is_larger = size >= 1.13 * body
+        if text[0].islower():
+            return 0
         section = _SECTION.match(text)
         if not is_larger:
             if not (bold and stands_alone and size >= 0.93 * body):
@@ -135,7 +137,7 @@ def _region_pieces(
     index = 0
     while index < len(lines):
         line = lines[index]
-        above = [table for table in waiting if table.y0 < line.y0 and table.x0 < line.x1 and table.x1 > line.x0]
+        above = waiting and [t for t in waiting if t.y0 < line.y0 and t.x0 < line.x1 and t.x1 > line.x0]
         if above or index in aligned:
             yield from _paragraphs(held, typography, compounds)
             held = []
@@ -182,6 +184,15 @@ def _starts_paragraph(
     paragraph: list[Line], before: Line, line: Line, left: float, right: float, leading: float
 ) -> bool:
     size = line.size
+    if (
+        abs(line.x0 - before.x0) < 1.0
+        and right - before.x1 < size
+        and line.bold == before.bold
+        and abs(size - before.size) < 0.1 * size
+        and 0 < line.y0 - before.y0 <= 1.2 * leading
+        and line.text[0].islower()
+    ):
+        return False  # the plain case first: the line above is full, and this one goes on
     step = (line.y0 + line.y1 - before.y0 - before.y1) / 2
     if step > 1.28 * max(leading, 0.95 * size) or step < 0:
         return True

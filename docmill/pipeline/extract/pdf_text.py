@@ -8,6 +8,7 @@ import ctypes
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from statistics import median_low
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -247,7 +248,7 @@ class _Reader:
             min(box[1] for box in boxes),
             max(box[2] for box in boxes),
             max(box[3] for box in boxes),
-            max(box[3] - box[1] for box in boxes),
+            median_low([box[3] - box[1] for box in boxes]),
             bold.covers(indices[words[0][0]], indices[words[-1][1] - 1]),
             joins,
         )

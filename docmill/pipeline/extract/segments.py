@@ -59,16 +59,17 @@ class Line:
 def group_lines(segments: Iterable[Segment]) -> list[Line]:
     """Segments as lines, from top to bottom: those that overlap vertically by more than half belong together."""
     lines: list[Line] = []
+    line: Line | None = None
     for segment in sorted(segments, key=lambda segment: segment.y0 + segment.y1):
-        line = lines[-1] if lines else None
-        if line is not None and _same_line(line, segment):
+        if line is not None and segment.y0 < line.y1 and _same_line(line, segment):
             line.segments.append(segment)
             line.x0, line.x1 = min(line.x0, segment.x0), max(line.x1, segment.x1)
             line.y0, line.y1 = min(line.y0, segment.y0), max(line.y1, segment.y1)
             line.size = max(line.size, segment.size)
             line.bold = line.bold and segment.bold
         else:
-            lines.append(Line([segment], segment.x0, segment.y0, segment.x1, segment.y1, segment.size, segment.bold))
+            line = Line([segment], segment.x0, segment.y0, segment.x1, segment.y1, segment.size, segment.bold)
+            lines.append(line)
     for line in lines:
         if len(line.segments) > 1:
             line.segments.sort(key=lambda segment: segment.x0)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from docmill.pipeline.extract.segments import Line, Segment, bounds, group_lines
 
@@ -126,8 +127,8 @@ def _is_table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> 
     if all(_ITEM_MARK.fullmatch(line.segments[0].text) for line in full):
         return False
     letters = [[len(s.text) for line in lines for s in line.segments if x0 - 1 <= s.x0 <= x1] for x0, x1 in columns]
-    averages = [sum(column) / len(column) for column in letters if column]
-    return sum(average < 30 for average in averages) >= max(1, len(averages) - 1)
+    usual = [median(column) for column in letters if column]
+    return sum(length < 30 for length in usual) >= max(1, len(usual) - 1)
 
 
 def _table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Table:

@@ -6,7 +6,7 @@ _CID = re.compile(r"\(cid:\d+\)")
 _MIXED = re.compile(r"[^\W\d_]*[a-zà-ÿ][A-ZÀ-Þ]{1,}[a-zà-ÿ]|[a-zà-ÿ]\d[a-zà-ÿ]|\w[~^|\\{}<>]\w")
 _JUNK = re.compile(r"[\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _WORDS = re.compile(r"[^\W_]+")
-_SAMPLE = 1200
+_SAMPLE = 600
 _MAX_JUNK = 0.15
 _MAX_ODD_WORDS = 0.07
 

@@ -48,6 +48,8 @@ class Compounds:
 
     def join_line(self, text: str, joins: bool, line: str) -> str:
         """`text` continued by the next line."""
+        if not joins and text[-1].isalnum() and line[0].isascii():
+            return f"{text} {line}"
         if not joins and len(text) > 1 and text[-1] == "-" and text[-2].isalnum():
             text, joins = text[:-1], True
         if joins:
