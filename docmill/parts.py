@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from docmill.pipeline.chunk import Chunker, ChunkOptions
+from docmill.pipeline.chunk import PATH_CHARACTERS, Chunker, ChunkOptions
 from docmill.pipeline.embed import Embedder
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
@@ -117,12 +117,17 @@ def _new_extractor() -> ExtractorProcess:
 
 
 def chunker(options: dict[str, Any]) -> Chunker:
-    """A chunker for the model in use; `options` are a document's own, over the settings, over the model's defaults."""
+    """A chunker for the model in use; `options` are a document's own, over the settings.
+
+    Raises ValueError for sizes that do not fit the model or each other.
+    """
     chosen = {
         "target_tokens": settings.CHUNK_TARGET_TOKENS or None,
         "max_tokens": settings.CHUNK_MAX_TOKENS or None,
         "overlap": settings.CHUNK_OVERLAP if settings.CHUNK_OVERLAP >= 0 else None,
     } | options
-    return Chunker(
-        embedder().count_tokens, ChunkOptions(**{name: value for name, value in chosen.items() if value is not None})
-    )
+    sizes = ChunkOptions(**{name: value for name, value in chosen.items() if value is not None})
+    limit = embedder().max_tokens - PATH_CHARACTERS
+    if sizes.max_tokens > limit:
+        raise ValueError(f"max_tokens may be {limit} at most with the model {embedder().model}.")
+    return Chunker(embedder().count_tokens, sizes)

@@ -6,17 +6,20 @@ from typing import Any
 from docmill import parts
 from docmill.api.models import Chunk, Document
 from docmill.api.vector_index import verify_index
+from docmill.pipeline.chunk import passage_text
+from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.text import clean
-from docmill.pipeline.types import Hit
+from docmill.pipeline.types import Hit, Vector
 
-_DOCUMENTS_IN_FILTER = 1000
+_DOCUMENTS_IN_FILTER = 10_000
 _SPARE = 2
 _ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk that answers a query, and its cosine similarity."""
+    """A chunk that answers a query, and its score: cosine similarity, moved by the words they share (rank.py)."""
 
     chunk: Chunk
     score: float
@@ -33,14 +36,23 @@ def search(user_id: int, query: str, top_k: int, wanted: dict[str, Any]) -> list
     if within == []:
         return []
     vector = parts.embedder().embed_query(clean(query))
-    store, ask = parts.vector_store(), top_k * _SPARE
+    candidates = _candidates(user_id, vector, max(CANDIDATES, top_k * _SPARE), within)
+    texts = [passage_text(found.chunk.headings, found.chunk.text) for found in candidates]
+    scores = rank(query, texts, [found.score for found in candidates])
+    ranked = [Found(found.chunk, score) for found, score in zip(candidates, scores, strict=True)]
+    return sorted(ranked, key=lambda found: -found.score)[:top_k]
+
+
+def _candidates(user_id: int, vector: Vector, wanted: int, within: list[str] | None) -> list[Found]:
+    """The nearest vouched chunks; asks for more while too many hits are not vouched for."""
+    store, ask = parts.vector_store(), wanted
     for _ in range(_ROUNDS):
         hits = store.query(user_id, vector, ask, within)
         found = _vouched(user_id, hits)
-        if len(found) >= top_k or len(hits) < ask:
+        if len(found) >= wanted // 2 or len(hits) < ask:
             break
         ask *= 4
-    return found[:top_k]
+    return found
 
 
 def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
@@ -56,7 +68,10 @@ def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
         documents = documents.filter(content_type=wanted["content_type"])
     if "metadata" in wanted:
         documents = documents.filter(metadata__contains=wanted["metadata"])
-    return [str(document_id) for document_id in documents.values_list("id", flat=True)[:_DOCUMENTS_IN_FILTER]]
+    ids = [str(document_id) for document_id in documents.values_list("id", flat=True)[: _DOCUMENTS_IN_FILTER + 1]]
+    if len(ids) > _DOCUMENTS_IN_FILTER:
+        raise PermanentError("bad_request", f"The filter leaves more than {_DOCUMENTS_IN_FILTER} documents; narrow it.")
+    return ids
 
 
 def _vouched(user_id: int, hits: list[Hit]) -> list[Found]:

@@ -81,6 +81,7 @@ class DocmillError(Exception):
     def code(self) -> str:
         return self.kind.code
 
+
 class PermanentError(DocmillError):
     """The same try would fail again: the document fails at once."""
 

@@ -1,0 +1,158 @@
+"""Pieces: the smallest parts of a text that chunks are put together from, and what it costs to cut between them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from docmill.pipeline.sentences import guess_language, sentence_spans
+from docmill.pipeline.structure import find_blocks, heading_title
+from docmill.pipeline.text import joined
+from docmill.pipeline.types import Block, Page, Source
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+# What a cut before a piece costs; 1.0 is what a chunk of twice the target costs (Chunker._size_cost).
+BEFORE_SECTION = -0.35
+BEFORE_HEADING = -0.2
+BEFORE_PARAGRAPH = 0.0
+BEFORE_LINE = 0.06
+BEFORE_ITEM = 0.08
+BEFORE_ROW = 0.2
+BEFORE_SENTENCE = 0.15
+AFTER_HEADING = 3.0
+AFTER_TABLE_HEADER = 3.0
+WITHIN_SENTENCE = 1.5
+_HEADING_CHARACTERS = 120
+_CHARACTERS_PER_TOKEN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sentence, list item, table row or heading, at `start` of the full text after `joint` (white space)."""
+
+    text: str
+    joint: str
+    start: int
+    tokens: int
+    cut_cost: float
+    page: int
+    source: Source
+    headings: tuple[str, ...]
+
+
+def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int) -> Iterator[Piece]:
+    """The pieces of a document in order; none has more than `max_tokens` tokens. Joints and texts joined give back
+    the full text up to white space at its ends."""
+    outline = _Outline()
+    end, kind_before = 0, ""
+    for offset, page in joined(pages):
+        language = guess_language(page.text)
+        for block in page.blocks or tuple(find_blocks(page.text)):
+            outline.take(block, page.text[block.start : block.end])
+            spans = list(_spans(page.text, block, language, count_tokens, max_tokens))
+            for number, (start, stop, tokens, is_cut) in enumerate(spans):
+                text = page.text[start:stop]
+                joint = " " * 0 if end == 0 else _between(page, offset, end, start)
+                cost = WITHIN_SENTENCE if is_cut else _cut_cost(block, kind_before, number, joint)
+                yield Piece(text, joint, offset + start, tokens, cost, page.number, page.source, outline.path(block))
+                end = offset + stop
+            if spans:
+                kind_before = block.kind
+
+
+def _between(page: Page, offset: int, end: int, start: int) -> str:
+    """The white space between the last piece, which ended at `end` of the full text, and this page's `start`."""
+    if end < offset:
+        return "\n" * (offset - end) + page.text[:start]
+    return page.text[end - offset : start]
+
+
+class _Outline:
+    """The path of headings at a place in the text, and the header of the table that it lies in."""
+
+    def __init__(self) -> None:
+        self._path: list[tuple[int, str]] = []
+        self._table_header = ""
+
+    def take(self, block: Block, text: str) -> None:
+        """Go on to the next block."""
+        if block.kind == "heading":
+            while self._path and self._path[-1][0] >= block.level:
+                self._path.pop()
+            self._path.append((block.level, heading_title(text)[:_HEADING_CHARACTERS]))
+        if block.kind == "table_header":
+            self._table_header = self._table_header or " ".join(text.split())[:_HEADING_CHARACTERS]
+        elif block.kind != "table_row":
+            self._table_header = ""
+
+    def path(self, block: Block) -> tuple[str, ...]:
+        """The titles above a block, for a table's row its header too; nothing is above itself."""
+        path = [title for _, title in (self._path[:-1] if block.kind == "heading" else self._path)]
+        if block.kind == "table_row" and self._table_header:
+            path.append(self._table_header)
+        return tuple(path)
+
+
+def _cut_cost(block: Block, kind_before: str, number: int, joint: str) -> float:
+    if number > 0:
+        return BEFORE_LINE if "\n" in joint else BEFORE_SENTENCE
+    if kind_before == "heading":
+        return AFTER_HEADING
+    match block.kind:
+        case "heading":
+            return BEFORE_SECTION if block.level <= 2 else BEFORE_HEADING
+        case "table_row":
+            return AFTER_TABLE_HEADER if kind_before == "table_header" else BEFORE_ROW
+        case "list_item" if kind_before == "list_item":
+            return BEFORE_ITEM
+        case _:
+            return BEFORE_PARAGRAPH
+
+
+def _spans(
+    text: str, block: Block, language: str, count_tokens: CountTokens, max_tokens: int
+) -> Iterator[tuple[int, int, int, bool]]:
+    """The block's pieces as (start, end, tokens, is inside a sentence), without white space around them."""
+    body = text[block.start : block.end]
+    whole = block.kind not in ("paragraph", "list_item") and "\n" not in body
+    parts = [(0, len(body))] if whole else list(sentence_spans(body, language))
+    counts = count_tokens([body[start:end] for start, end in parts])
+    for (start, end), counted in zip(parts, counts, strict=True):
+        # A tokenizer may take a word of any length for one unknown token.
+        tokens = max(counted, (end - start) // _CHARACTERS_PER_TOKEN, 1)
+        if tokens <= max_tokens:
+            yield from _stripped(body, block.start, start, end, tokens, is_cut=False)
+            continue
+        for number, (a, b) in enumerate(_broken(body, start, end, count_tokens, max_tokens)):
+            yield from _stripped(body, block.start, a, b, count_tokens([body[a:b]])[0], is_cut=number > 0)
+
+
+def _stripped(
+    body: str, offset: int, start: int, end: int, tokens: int, *, is_cut: bool
+) -> Iterator[tuple[int, int, int, bool]]:
+    inner = body[start:end]
+    left = len(inner) - len(inner.lstrip())
+    if stripped := inner.strip():
+        yield offset + start + left, offset + start + left + len(stripped), tokens, is_cut
+
+
+def _broken(body: str, start: int, end: int, count_tokens: CountTokens, max_tokens: int) -> Iterator[tuple[int, int]]:
+    """A sentence that is too long, broken in two at the best place near its middle, as often as it takes."""
+    is_short = end - start <= max_tokens * _CHARACTERS_PER_TOKEN
+    if end - start < 2 or (is_short and count_tokens([body[start:end]])[0] <= max_tokens):
+        yield start, end
+        return
+    cut = _best_break(body, start, end)
+    yield from _broken(body, start, cut, count_tokens, max_tokens)
+    yield from _broken(body, cut, end, count_tokens, max_tokens)
+
+
+def _best_break(body: str, start: int, end: int) -> int:
+    """After a line end, else a semicolon or colon, else a comma, else a space, in the middle third; else the middle."""
+    third = (end - start) // 3
+    for mark in ("\n", "; ", ": ", "；", ", ", "，", "、", " "):
+        middle = (start + end) // 2
+        found = [body.rfind(mark, start + third, middle), body.find(mark, middle, end - third)]
+        places = [place + len(mark) for place in found if place >= 0]
+        if places:
+            return min(places, key=lambda place: abs(place - middle))
+    return (start + end) // 2
