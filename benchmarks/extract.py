@@ -2,8 +2,8 @@
 
     python -m benchmarks.extract [--documents DIR] [--json FILE] [--picture FILE] [--texts N]
 
-Quality is 100 % less the edit distance to the author's text over its length, spaces and list marks evened out, so order,
-running headers left in and hyphens left in all count. Times are medians of interleaved runs on one thread.
+Quality is 100 % less the edit distance to the author's text over its length, spaces and list marks evened out, so
+order, running headers left in and hyphens left in all count. Times are medians of interleaved runs on one thread.
 """
 
 import argparse
@@ -117,13 +117,16 @@ def compare_ocr(scans: list[tuple[documents.Scan, documents.Document]]) -> list[
 def table(title: str, rows: list[dict[str, Any]], columns: list[str]) -> str:
     lines = [f"\n{title}\n", "| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     for row in rows:
-        lines.append(f"| {row['name']} | " + " | ".join(f"{row.get(column, float('nan')):.2f}" for column in columns) + " |")
+        cells = (f"{row.get(column, float('nan')):.2f}" for column in columns)
+        lines += [f"| {row['name']} | " + " | ".join(cells) + " |"]
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--documents", type=Path, help="a folder of NAME.pdf or NAME.docx, each with NAME.txt, its truth")
+    parser.add_argument(
+        "--documents", type=Path, help="a folder of NAME.pdf or NAME.docx, each with NAME.txt, its truth"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--texts", type=int, default=4, help="how many texts are scanned in every way")
@@ -147,7 +150,9 @@ def main() -> None:
         print(table("PDF: percent of the text right; time over pypdfium2's raw text", pdf_rows,
                     [*groups, "overall", "time_over_raw"]))  # fmt: skip
     if docx_rows:
-        print(table("DOCX: percent of the text right; milliseconds a document", docx_rows, ["overall", "ms_a_document"]))
+        print(
+            table("DOCX: percent of the text right; milliseconds a document", docx_rows, ["overall", "ms_a_document"])
+        )
     if ocr_rows:
         kinds = [scan.name for scan in documents.SCANS]
         print(table("OCR: percent of characters wrong; seconds a page on one thread", ocr_rows,

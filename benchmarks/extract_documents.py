@@ -192,6 +192,7 @@ class Press:
                 x += width
             self.y -= height
         if ruled:
+
             def lines(top: float = top, bottom: float = self.y + size) -> None:
                 for row in range(len(block.rows) + 1):
                     self.canvas.line(left, top - row * height + 3, left + sum(widths), top - row * height + 3)

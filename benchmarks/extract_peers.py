@@ -1,5 +1,6 @@
 """What users would take instead: each a function from a file (or page images) to text."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -118,7 +119,8 @@ def tesseract(images: list[np.ndarray]) -> str:
     for image in images:
         run = subprocess.run(
             ["tesseract", "-", "-", "-l", "eng+deu+fra+spa", "--psm", "1"],
-            input=as_png(image), capture_output=True, check=True, env={"OMP_THREAD_LIMIT": "1", "PATH": "/usr/bin:/bin"},
+            input=as_png(image), capture_output=True, check=True,
+            env={"OMP_THREAD_LIMIT": "1", "PATH": os.environ["PATH"]},
         )  # fmt: skip
         texts.append(run.stdout.decode())
     return "\n".join(texts)
@@ -129,5 +131,3 @@ def ocr_engines() -> dict[str, Callable[[list[np.ndarray]], str]]:
     if shutil.which("tesseract"):
         engines["tesseract"] = tesseract
     return engines
-
-

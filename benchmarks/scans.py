@@ -41,6 +41,7 @@ SCANS = (
     Scan("noisy", noise=18, blur=0.6, quality=60),
     Scan("pale and grey", ink=90, paper=205, noise=6, quality=60),
     Scan("150 dpi, tilted, noisy", dpi=150, tilt=-1.0, noise=10, blur=0.5, quality=50),
+    Scan("poor copy, 150 dpi", dpi=150, noise=35, blur=1.2, ink=70, paper=210, tilt=0.8, quality=40),
     Scan("turned by 90°", turns=1, noise=4),
     Scan("turned by 270°", turns=3, noise=4),
     Scan("upside down", turns=2, noise=4, tilt=0.5),

@@ -19,6 +19,7 @@ from docmill.pipeline.extract.confine import confine, limit_processor_time
 from docmill.pipeline.extract.frames import page_frame, write_frame
 from docmill.pipeline.extract.reading import Reading
 
+_NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory", "out of memory")
 ReadDocument = Callable[[Path, str, range | None], Reading]
 
 
@@ -28,7 +29,8 @@ def main() -> None:
     frames = _claim_stdout()
     walls = confine(settings["parent"], settings["memory_bytes"])
     module, _, function = settings["reader"].partition(":")
-    read_document: ReadDocument = getattr(import_module(module), function)
+    read_document: _NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory", "out of memory")
+ReadDocument = getattr(import_module(module), function)
     write_frame(frames, {"kind": "ready", "walls": walls})
     for line in sys.stdin.buffer:
         limit_processor_time(settings["processor_seconds"])
@@ -62,9 +64,11 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
     except MemoryError:
         write_frame(frames, {"kind": "error", "code": "memory_limit", "message": ""})
         return False
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
-        write_frame(frames, {"kind": "error", "code": "extractor_crashed", "message": ""})
+        # Native libraries say in their own words that memory ran out.
+        code = "memory_limit" if any(word in str(error).lower() for word in _NO_MEMORY) else "extractor_crashed"
+        write_frame(frames, {"kind": "error", "code": code, "message": ""})
         return False
     write_frame(frames, {"kind": "end", "memory": _resident_bytes()})
     return True

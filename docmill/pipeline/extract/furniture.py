@@ -68,8 +68,9 @@ def _key(line: Line) -> Key:
 class FurnitureFinder:
     """Decides page by page, in order, from the pages before and the next few."""
 
-    def __init__(self, pages_total: int) -> None:
-        self._needed = 1 if pages_total <= 2 else 2
+    def __init__(self, pages: int) -> None:
+        """`pages` is how many pages will be seen; of few, one that is alike must do."""
+        self._needed = 1 if pages <= 3 else 2
         self._numbers: dict[Key, dict[int, tuple[int, ...]]] = {}
 
     def furniture(self, page: Margins, ahead: Iterable[Margins]) -> list[Line]:

@@ -23,6 +23,7 @@ from docmill.pipeline.types import Page
 
 _MAX_OUTLINE = 5000
 _SAMPLE = 8
+_PROGRAM = re.compile(r"^Microsoft \w+ - |\.(?:docx?|pdf|tex|dvi|indd|pptx?|xlsx?)$", re.IGNORECASE)
 _LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,200}?/L\s+(\d{1,15})\b", re.DOTALL)
 
 
@@ -32,8 +33,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     total = len(document)
     if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
         document.init_forms()
-    title = clean(document.get_metadata_value("Title")).strip() or None
-    return Reading(title, total, _Pages(document, wanted_numbers(total, wanted)).read())
+    return Reading(_title(document), total, _Pages(document, wanted_numbers(total, wanted)).read())
 
 
 def _open(path: Path) -> pdfium.PdfDocument:
@@ -93,7 +93,7 @@ class _Pages:
     def __init__(self, document: pdfium.PdfDocument, numbers: range) -> None:
         self._document = document
         self._numbers = numbers
-        self._finder = FurnitureFinder(len(document))
+        self._finder = FurnitureFinder(len(numbers))
         self._typography = Typography(_outline(document))
         self._compounds = Compounds()
 
@@ -134,6 +134,12 @@ class _Pages:
         return writer.page(
             content.number, content.source, tuple(clean(line.text).strip() for line in furniture if line.text.strip())
         )
+
+
+def _title(document: pdfium.PdfDocument) -> str | None:
+    """The title that the author gave, not what a program put there instead."""
+    title = _PROGRAM.sub("", clean(document.get_metadata_value("Title"))).strip()
+    return None if title.lower() in ("", "untitled", "anonymous") else title
 
 
 def _outline(document: pdfium.PdfDocument) -> dict[str, int]:

@@ -44,7 +44,7 @@ class BoxLimits:
     than `keep_memory_bytes` resident or has read `keep_documents`.
     """
 
-    page_seconds: float = 120.0
+    page_seconds: float = 180.0
     total_seconds: float = 7200.0
     memory_bytes: int = 2 << 30
     max_pages: int = 5000
