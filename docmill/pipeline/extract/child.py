@@ -19,7 +19,7 @@ from docmill.pipeline.extract.confine import confine, limit_processor_time
 from docmill.pipeline.extract.frames import page_frame, write_frame
 from docmill.pipeline.extract.reading import Reading
 
-_NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory", "out of memory")
+_NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory")
 ReadDocument = Callable[[Path, str, range | None], Reading]
 
 
@@ -29,8 +29,7 @@ def main() -> None:
     frames = _claim_stdout()
     walls = confine(settings["parent"], settings["memory_bytes"])
     module, _, function = settings["reader"].partition(":")
-    read_document: _NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory", "out of memory")
-ReadDocument = getattr(import_module(module), function)
+    read_document: ReadDocument = getattr(import_module(module), function)
     write_frame(frames, {"kind": "ready", "walls": walls})
     for line in sys.stdin.buffer:
         limit_processor_time(settings["processor_seconds"])
