@@ -196,3 +196,21 @@ def test_an_encrypted_pdf_says_so(tmp_path: Path) -> None:
 def test_an_empty_page_is_an_empty_page(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "a.pdf", lines(SENTENCES), lambda canvas: None)
     assert [bool(page.text) for page in pages_of(path)] == [True, False]
+
+
+def test_a_paragraph_that_returns_at_the_top_of_pages_is_no_furniture(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        lines([SENTENCES[0][:60]], y=HEIGHT - 70)(canvas)
+        lines(SENTENCES, y=HEIGHT - 70 - 22)(canvas)
+
+    assert all(not page.furniture for page in pages_of(write_pdf(tmp_path / "a.pdf", *[draw] * 4)))
+
+
+def test_ranges_joined_read_as_the_whole(tmp_path: Path) -> None:
+    def page(number: int) -> Callable[[Canvas], None]:
+        footer = lines([f"page {number}"], x=WIDTH / 2, y=30, size=9)
+        return together(lines([f"Chapter {number} begins.", *SENTENCES]), footer)
+
+    path = write_pdf(tmp_path / "a.pdf", *map(page, range(1, 13)))
+    parts = [page for first in (1, 5, 9) for page in pages_of(path, range(first, first + 4))]
+    assert parts == pages_of(path)

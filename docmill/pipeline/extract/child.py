@@ -60,17 +60,22 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
     except DocmillError as error:
         write_frame(frames, {"kind": "error", "code": error.code, "message": error.message})
         return True
-    except MemoryError:
-        write_frame(frames, {"kind": "error", "code": "memory_limit", "message": ""})
-        return False
     except Exception as error:
         traceback.print_exc()
-        # Native libraries say in their own words that memory ran out.
-        code = "memory_limit" if any(word in str(error).lower() for word in _NO_MEMORY) else "extractor_crashed"
+        code = "memory_limit" if _is_out_of_memory(error) else "extractor_crashed"
         write_frame(frames, {"kind": "error", "code": code, "message": ""})
         return False
     write_frame(frames, {"kind": "end", "memory": _resident_bytes()})
     return True
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out, which native libraries say in their own words, some layers down."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _resident_bytes() -> int:

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 
 from docmill.pipeline.extract.segments import Line, Segment, group_lines
 
-LOOKAHEAD = 3
-"""Pages that are looked at ahead of the one that is cleared of furniture."""
+LOOKAHEAD = 4
+"""How many pages before and after a page are compared with it: two with the same parity on either side."""
 
 _MARGIN = 0.13
 _NEAR = 0.07
-_GAP = 0.5
+_GAP = 0.9
 _MAX_LINES = 3
 _MAX_KEYS = 5000
-_MAX_PAGES = 16
 _DIGITS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"(?:[-–—|\[(]\s*)?(?:(?:page|seite|p\.|pagina|página)\s*)?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -87,7 +86,7 @@ class FurnitureFinder:
             pages = self._numbers.setdefault(key, {})
             if page.number not in pages:
                 pages[page.number] = _figures(line)
-                if len(pages) > _MAX_PAGES:
+                if len(pages) > 2 * LOOKAHEAD + 1:
                     del pages[next(iter(pages))]
 
     def _is_furniture(self, number: int, line: Line, key: Key) -> bool:
@@ -96,7 +95,7 @@ class FurnitureFinder:
         needed = 1 if _PAGE_NUMBER.fullmatch(line.text.strip()) else self._needed
         for near in (place, place - 1, place + 1):
             for other, figures in self._numbers.get((text, near), {}).items():
-                if other != number and _figures_fit(mine, figures, other - number):
+                if 0 < abs(other - number) <= LOOKAHEAD and _figures_fit(mine, figures, other - number):
                     needed -= 1
                     if needed == 0:
                         return True
