@@ -1,6 +1,7 @@
 """A DOCX reads as its reader sees it in Word."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import docx
@@ -153,6 +154,17 @@ def test_a_footnote_follows_on_its_page(tmp_path: Path) -> None:
     document.part.relate_to(part, RELATIONSHIP_TYPE.FOOTNOTES)
     appended(document, f'<w:p {W}><w:r><w:t>Fees</w:t></w:r><w:r><w:footnoteReference w:id="2"/></w:r></w:p>')
     assert text_of(saved(document, tmp_path)) == "Fees[1]\n\n[1] As of May."
+
+
+def test_a_document_with_macros_reads_like_any_other(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("Boats moor at the east quay.")
+    with zipfile.ZipFile(saved(document, tmp_path)) as plain, zipfile.ZipFile(tmp_path / "a.docm", "w") as macros:
+        for name in plain.namelist():
+            data = plain.read(name)
+            main = b"openxmlformats-officedocument.wordprocessingml.document.main"
+            macros.writestr(name, data.replace(main, b"ms-word.document.macroEnabled.main"))
+    assert text_of(tmp_path / "a.docm") == "Boats moor at the east quay."
 
 
 @pytest.mark.parametrize("damage", ["cut", "no xml", "bomb of nesting"])

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docx
 from docx.document import Document
 from docx.opc.exceptions import OpcError
+from docx.opc.part import PartFactory
 from docx.oxml.ns import qn
+from docx.package import Package
+from docx.parts.document import DocumentPart
 from lxml.etree import LxmlError
 
 from docmill.pipeline.errors import PermanentError
@@ -20,6 +22,10 @@ from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
+
+# python-docx knows documents alone; files with macros and templates differ from them by this name only.
+for _kind in ("ms-word.document.macroEnabled", "openxmlformats-officedocument.wordprocessingml.template"):
+    PartFactory.part_type_for[f"application/vnd.{_kind}.main+xml"] = DocumentPart
 
 _MAX_UNPACKED = 1 << 30
 _MAX_NESTING = 20
@@ -37,7 +43,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
                 raise PermanentError("too_much_text", "The document unpacks to more than 1 GB; make it smaller.")
-        document = docx.Document(str(path))
+        document = Package.open(str(path)).main_document_part.document
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
     title = clean(document.core_properties.title or "").strip() or None

@@ -22,7 +22,7 @@ _OPEN = "application/vnd.oasis.opendocument."
 
 ACCEPTED = (
     FileType("PDF", "application/pdf", (".pdf",), "pdf"),
-    FileType("Word (DOCX)", _OFFICE + "wordprocessingml.document", (".docx", ".docm"), "docx"),
+    FileType("Word (DOCX)", _OFFICE + "wordprocessingml.document", (".docx", ".docm", ".dotx"), "docx"),
     FileType("plain text", "text/plain", (".txt", ".text", ".log", ".rst"), "plain", textual=True),
     FileType("Markdown", "text/markdown", (".md", ".markdown"), "plain", textual=True),
     FileType("PowerPoint (PPTX)", _OFFICE + "presentationml.presentation", (".pptx", ".pptm"), "tail"),
