@@ -22,7 +22,7 @@ $(VENV)/.installed: $(UV) requirements.lock pyproject.toml
 
 $(BENCH)/.installed: $(UV) requirements-bench.lock pyproject.toml
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
-	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --require-hashes -r requirements-bench.lock
+	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --link-mode copy --require-hashes -r requirements-bench.lock
 	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -50,6 +50,17 @@ test: lint
 
 demo: install
 	$(BIN)/docmill demo
+
+# CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.
+bench-chunk: $(BENCH)/.installed
+	@test -n "$(CORPORA)" || { echo "Say where the corpora lie: make bench-chunk CORPORA=DIR"; exit 2; }
+	$(BENCH)/bin/python -m benchmarks.chunk --corpora "$(CORPORA)" --picture docs/images/bench-chunk.png $(if $(JSON),--json "$(JSON)")
+
+bench-extract: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks.extract $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(JSON),--json "$(JSON)")
+
+bench-memory: install
+	$(BIN)/python -m benchmarks.memory $(if $(JSON),--json "$(JSON)")
 
 clean:
 	rm -rf $(VENV) $(BENCH)

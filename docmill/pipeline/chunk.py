@@ -29,8 +29,8 @@ class ChunkOptions:
     text each chunk repeats at most, in whole sentences.
     """
 
-    target_tokens: int = 80
-    max_tokens: int = 130
+    target_tokens: int = 110
+    max_tokens: int = 154
     overlap: int = 0
 
     def __post_init__(self) -> None:
