@@ -18,9 +18,11 @@ from docmill.pipeline.extract.segments import Segment
 _DETECT_SIDE = 1120
 _DETECT_SIDE_SMALL_PRINT = 2000
 _SMALL_PRINT = 11.0
+_POOR = 0.95
 _MIN_SCORE = 0.5
 _MIN_SCORE_SHORT = 0.7
 _DIRECTION_SAMPLES = 9
+_READ_BOTH_WAYS = 4
 _OTHER_SIZE = 1.12
 _FONT = 0.8
 """The height of the font as part of the height of the models' boxes, which reach beyond the letters."""
@@ -46,10 +48,22 @@ class RapidEngine:
         )
 
     def read(self, image: Image) -> tuple[list[Segment], int]:
-        """See `ocr.OcrEngine.read`."""
-        quads = self._detect(image)
+        """See `ocr.OcrEngine.read`. Small print, and pages that read badly, are looked at in full size too."""
+        segments, turns, score, height = self._read_at(image, _DETECT_SIDE)
+        is_small = max(image.shape[:2]) > _DETECT_SIDE and height * _DETECT_SIDE < _SMALL_PRINT * max(image.shape[:2])
+        if segments and (is_small or score < _POOR):
+            closer, closer_turns, closer_score, _ = self._read_at(image, _DETECT_SIDE_SMALL_PRINT)
+            if closer_score > score or (is_small and len(closer) > len(segments)):
+                return closer, closer_turns
+        return segments, turns
+
+    def _read_at(self, image: Image, side: int) -> tuple[list[Segment], int, float, float]:
+        """Lines found in a copy of at most `side` pixels: segments, quarter turns, the recognition's mean confidence,
+        and the usual height of a line in pixels of `image`."""
+        quads = self._detect_at(image, side)
         if not len(quads):
-            return [], 0
+            return [], 0, 0.0, 0.0
+        height = median(min(_sides(quad)) for quad in quads)
         turns = 0
         if _are_upended(quads):
             image, quads, turns = _turned(image, quads, 1)
@@ -57,15 +71,8 @@ class RapidEngine:
         if self._is_upside_down(crops):
             image, quads, turns = *_turned(image, quads, 2)[:2], turns + 2
             crops = [np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops]
-        return self._recognise(crops, _straightened(quads)), turns
-
-    def _detect(self, image: Image) -> Quads:
-        quads = self._detect_at(image, _DETECT_SIDE)
-        if len(quads) and max(image.shape[:2]) > _DETECT_SIDE:
-            scale = _DETECT_SIDE / max(image.shape[:2])
-            if scale * median(min(_sides(quad)) for quad in quads) < _SMALL_PRINT:
-                return self._detect_at(image, _DETECT_SIDE_SMALL_PRINT)
-        return quads
+        segments, score = self._recognise(crops, _straightened(quads))
+        return segments, turns, score, height
 
     def _detect_at(self, image: Image, side: int) -> Quads:
         scale = min(1.0, side / max(image.shape[:2]))
@@ -76,26 +83,30 @@ class RapidEngine:
         return np.asarray(boxes, np.float32) / np.float32(scale)
 
     def _is_upside_down(self, crops: list[Image]) -> bool:
-        """A vote of the widest lines; where it is close, the direction that reads with more confidence."""
+        """A vote of the widest lines. Unless it clearly says no, which is cheap and usual, those lines are read both
+        ways and the direction that reads with more confidence wins: the vote alone errs on poor copies."""
         widest = sorted(crops, key=lambda crop: crop.shape[1] / crop.shape[0], reverse=True)[:_DIRECTION_SAMPLES]
         results = self._ocr._load_cls_model()(widest).cls_res
         turned = sum(score for label, score in results if "180" in label)
         upright = sum(score for label, score in results if "180" not in label)
-        if abs(turned - upright) > 0.6 * (turned + upright):
-            return bool(turned > upright)
-        some = widest[:3]
+        if turned < 0.2 * (turned + upright):
+            return False
+        some = widest[:_READ_BOTH_WAYS]
         as_they_are = sum(self._ocr.recognize_txt(some).scores)
         return bool(sum(self._ocr.recognize_txt([np.rot90(crop, 2) for crop in some]).scores) > as_they_are)
 
-    def _recognise(self, crops: list[Image], quads: Quads) -> list[Segment]:
+    def _recognise(self, crops: list[Image], quads: Quads) -> tuple[list[Segment], float]:
         result = self._ocr.recognize_txt(crops)
         lines = []
+        letters = confidence = 0.0
         for text, score, quad in zip(result.txts, result.scores, quads, strict=True):
             text = text.strip()
             if not text or score < (_MIN_SCORE_SHORT if len(text) < 3 else _MIN_SCORE):
                 continue
             lines.append((text, quad))
-        return _segments(lines)
+            letters += len(text)
+            confidence += score * len(text)
+        return _segments(lines), confidence / letters if letters else 0.0
 
 
 def _segments(lines: list[tuple[str, NDArray[np.float32]]]) -> list[Segment]:
