@@ -129,7 +129,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--texts", type=int, default=4, help="how many texts are scanned in every way")
+    parser.add_argument("--texts", type=int, default=2, help="how many texts are scanned in every way")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,9 +19,9 @@ def draw(pdf_rows: list[dict[str, Any]], ocr_rows: list[dict[str, Any]], groups:
         left.bar(places, [row[group] for group in groups], width * 0.92, label=row["name"], color=colour)
     left.set_xticks([index + 0.4 - width / 2 for index in range(len(groups))], groups)
     left.set_ylabel("text right (%)")
-    left.set_ylim(0, 104)
+    left.set_ylim(0, 124)
     left.set_title("PDF pages with a text layer")
-    left.legend(fontsize=8, loc="lower left", ncol=2)
+    left.legend(fontsize=8, loc="upper center", ncol=6, frameon=False, columnspacing=1)
     for row in ocr_rows:
         colour = "#0b6e4f" if row["name"].startswith("docmill") else "#666666"
         right.scatter(row["seconds_a_page"], max(row["degraded"], 0.01), s=90, color=colour)
