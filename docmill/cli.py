@@ -118,6 +118,24 @@ def setup(home: HomeOption = None) -> None:
             fail(str(error))
 
 
+@app.command("setup-index")
+def setup_index(home: HomeOption = None) -> None:
+    """Create the vector index that the settings name, and wait until it is ready."""
+    with _django(home):
+        from docmill.index_commands import set_up
+
+        _say(set_up(fail))
+
+
+@app.command()
+def reindex(home: HomeOption = None) -> None:
+    """Build the index that the settings name from the chunks in PostgreSQL, then bring it into use."""
+    with _django(home):
+        from docmill.index_commands import rebuild
+
+        _say(rebuild(err, fail))
+
+
 # --- single processes, for containers ---
 @app.command()
 def web(

@@ -19,8 +19,10 @@ _ADVICE = {
     "broker": "Start the system with 'docmill up', or set REDIS_URL (without a database number).",
     "results": "The result backend is database 1 of REDIS_URL: check that the server allows it.",
     "storage": "Check S3_BUCKET, S3_ENDPOINT_URL and the AWS_* variables; 'docmill setup' makes a missing bucket.",
+    "storage access": "Let these credentials put, get and delete objects: docs/production.md has the policy.",
     "embedder": "Check EMBEDDER and, for Gemini, GEMINI_API_KEY.",
-    "vector_store": "Check VECTOR_STORE and, for Pinecone, PINECONE_API_KEY and PINECONE_INDEX; run 'docmill setup'.",
+    "vector_store": "Check VECTOR_STORE and, for Pinecone, PINECONE_API_KEY and PINECONE_INDEX;"
+    " run 'docmill setup-index'.",
     "index": "Set EMBEDDER, EMBEDDING_DIMENSIONS and VECTOR_STORE as the index was built, or run 'docmill reindex'.",
     "workers": "Start at least one with 'docmill worker', on the same REDIS_URL.",
     "housekeeping": "Start one with 'docmill housekeeping': without it nobody finds documents that a worker lost.",
@@ -41,6 +43,13 @@ def _look(name: str, look: Callable[[], str]) -> Check:
         return Check(name, True, look())
     except Exception as error:
         return Check(name, False, f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+def _storage_access() -> str:
+    from docmill import parts
+
+    parts.originals().probe()
+    return "writes, reads and deletes"
 
 
 def _queue_readers(queue: str) -> str:
@@ -96,6 +105,7 @@ def _temporary_files() -> str:
 
 
 _OWN: list[tuple[str, Callable[[], str]]] = [
+    ("storage access", _storage_access),
     ("workers", _workers),
     ("housekeeping", _housekeeping),
     ("task round trip", _task_round_trip),

@@ -19,6 +19,7 @@ from docmill.api.locks import document_lock
 from docmill.api.models import Document
 from docmill.api.spreading import RingForHelp, SpreadingExtractor
 from docmill.api.vector_cache import PostgresVectorCache
+from docmill.api.vector_index import index_is_ours
 from docmill.config import sentry
 from docmill.pipeline.errors import (
     DocmillError,
@@ -47,6 +48,9 @@ def process(document_id: uuid.UUID, ring_for_help: RingForHelp) -> Document | No
     part; the row says how it ended.
     """
     try:
+        if not index_is_ours():
+            log.error("another_index_is_in_use", advice="start this process again with the settings of the index")
+            return None
         with document_lock(document_id) as lock:
             if lock is None:
                 return None
@@ -109,9 +113,11 @@ def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         log.warning("database_trouble", error=str(error))
         _record(lambda: retry_later(attempt, TransientError("database_unavailable")))
-    except Exception:
+    except Exception as error:
         log.exception("unexpected_error")
-        _record(lambda: retry_later(attempt, TransientError("internal_error")))
+        trouble = TransientError("internal_error")
+        trouble.__cause__ = error
+        _record(partial(retry_later, attempt, trouble))
     return document
 
 
@@ -136,8 +142,13 @@ def _record(write: Callable[[], None]) -> None:
 
 
 def complete(attempt: Attempt, chunks_total: int) -> None:
-    """Write 'completed': from this moment search vouches for the document."""
+    """Write 'completed': from this moment search vouches for the document.
+
+    Raises HandedOverError when another index came into use meanwhile: a worker with its settings must take over.
+    """
     with transaction.atomic():
+        if not index_is_ours(hold=True):
+            raise HandedOverError
         attempt.close(
             status=Document.Status.COMPLETED,
             stage=Document.Stage.DONE,

@@ -185,3 +185,21 @@ class VectorIndex(models.Model):
 
     def __str__(self) -> str:
         return f"{self.store} with {self.model} ({self.dimension} dimensions)"
+
+
+class IndexedDocument(models.Model):
+    """A completed document whose chunks a reindexing has written to an index: what need not be done again, and, once
+    the document is gone, what to remove from there."""
+
+    index = models.ForeignKey(VectorIndex, on_delete=models.CASCADE, related_name="documents")
+    document_id = models.UUIDField()
+    user_id = models.BigIntegerField()
+    completed_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["index", "document_id"], name="one_entry_per_document_and_index")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.document_id)

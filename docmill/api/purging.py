@@ -7,6 +7,7 @@ import structlog
 from docmill import parts
 from docmill.api.locks import document_lock
 from docmill.api.models import Document
+from docmill.api.vector_index import verify_index
 from docmill.pipeline.errors import TransientError
 from docmill.pipeline.index import record_id
 
@@ -16,9 +17,10 @@ log = structlog.get_logger("docmill.purging")
 def purge(document_id: uuid.UUID) -> bool:
     """Remove a deleted document for good: vectors first, verified, then the original, then the rows.
 
-    False when a worker still holds it or it is not deleted. Raises TransientError when a part is down: the sweep asks
-    again.
+    False when a worker still holds it or it is not deleted. Raises TransientError when a part is down, and
+    PermanentError `index_mismatch` when another index is in use than this process knows: the sweep asks again.
     """
+    verify_index()
     with document_lock(document_id) as lock:
         document = Document.objects.filter(id=document_id, deleted_at__isnull=False).first()
         if lock is None or document is None:
@@ -32,6 +34,7 @@ def purge(document_id: uuid.UUID) -> bool:
 
 def clear_failed(document_id: uuid.UUID) -> bool:
     """Remove the vectors and chunks that a failed document's attempts left; False when it is in use again."""
+    verify_index()
     with document_lock(document_id) as lock:
         document = Document.objects.filter(id=document_id, status=Document.Status.FAILED).first()
         if lock is None or document is None:

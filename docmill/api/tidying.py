@@ -10,7 +10,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from docmill import parts
-from docmill.api.models import CachedVector, Chunk, Document
+from docmill.api.models import CachedVector, Chunk, Document, VectorIndex
+from docmill.api.reindexing import forget_removed
 
 log = structlog.get_logger("docmill.tidying")
 
@@ -26,6 +27,7 @@ def tidy() -> dict[str, int]:
         "originals": _remove_orphans(),
         "uploads": parts.originals().abandoned_parts_removed(_PREFIX, ORPHANS_AFTER.total_seconds()),
         "vectors": _remove_unused_vectors(),
+        "removed_documents": sum(map(forget_removed, VectorIndex.objects.filter(active=True))),
     }
 
 

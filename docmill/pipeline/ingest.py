@@ -53,18 +53,10 @@ class Extractor(Protocol):
     def open(self, path: Path, content_type: str) -> AbstractContextManager[PageStream]: ...
 
 
-class Journal(Protocol):
-    """The document's row as the pipeline sees it. Each call may raise StaleAttemptError or HandedOverError."""
-
-    def downloading(self) -> None: ...
-
-    def extracting(self) -> None: ...
-
-    def page_read(self, page: Page, pages_total: int | None) -> None: ...
+class VectorJournal(Protocol):
+    """What is noted of chunks on their way to the index. Each call may raise to end the work."""
 
     def chunks_cut(self, count: int) -> None: ...
-
-    def embedding(self) -> None: ...
 
     def chunks_ready(self, batch: "EmbeddedBatch") -> None:
         """Write the chunks' rows, before their vectors: a vector is always known by a row to delete it by."""
@@ -73,6 +65,18 @@ class Journal(Protocol):
 
     def still_mine(self) -> None:
         """Called about once a second while a call takes long: raises when the document is to be let go."""
+
+
+class Journal(VectorJournal, Protocol):
+    """The document's row as the pipeline sees it. Each call may raise StaleAttemptError or HandedOverError."""
+
+    def downloading(self) -> None: ...
+
+    def extracting(self) -> None: ...
+
+    def page_read(self, page: Page, pages_total: int | None) -> None: ...
+
+    def embedding(self) -> None: ...
 
     def indexing(self) -> None: ...
 
@@ -126,14 +130,7 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
         with parts.extractor.open(path, job.content_type) as extraction:  # 2 extract
             pages = _journalled(extraction, journal)
             chunks = parts.chunker.chunks(pages)  # 3 chunk
-            total = 0
-            with (
-                closing(_embedded(chunks, job, parts, journal)) as batches,  # 4 embed
-                closing(_indexed(batches, job, parts, journal)) as indexed,  # 5 index
-            ):
-                for count in indexed:
-                    total += count
-                    journal.chunks_indexed(total)
+            total = embed_and_index(chunks, job, parts, journal)  # 4 embed, 5 index
     if total == 0:
         raise PermanentError("no_text")
     journal.indexing()
@@ -141,6 +138,19 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
     parts.index.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers])
     ids = [record_id(job.document_id, ordinal) for ordinal in range(total)]
     parts.index.wait_until_searchable(job.tenant, ids, timeout=SEARCHABLE_WITHIN)
+    return total
+
+
+def embed_and_index(chunks: Iterable[Chunk], job: Job, parts: Parts, journal: VectorJournal) -> int:
+    """Embed a document's chunks and write them to the vector store, in batches; return how many there are."""
+    total = 0
+    with (
+        closing(_embedded(chunks, job, parts, journal)) as batches,
+        closing(_indexed(batches, job, parts, journal)) as indexed,
+    ):
+        for count in indexed:
+            total += count
+            journal.chunks_indexed(total)
     return total
 
 
@@ -152,7 +162,7 @@ def _journalled(extraction: PageStream, journal: Journal) -> Iterator[Page]:
 
 
 def _embedded(
-    chunks: Iterable[Chunk], job: Job, parts: Parts, journal: Journal
+    chunks: Iterable[Chunk], job: Job, parts: Parts, journal: VectorJournal
 ) -> Generator[EmbeddedBatch, None, None]:
     """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
 
@@ -196,7 +206,7 @@ class _PendingBatch:
         if self.missing:
             self.call = calls.submit(self.embedder.embed_passages, list(self.missing.values()), job.filename, wait)
 
-    def finish(self, journal: Journal) -> EmbeddedBatch:
+    def finish(self, journal: VectorJournal) -> EmbeddedBatch:
         if self.call is not None:
             _awaited(self.call, journal)
         fresh = self.keep()
@@ -212,7 +222,9 @@ class _PendingBatch:
         return fresh
 
 
-def _indexed(batches: Iterable[EmbeddedBatch], job: Job, parts: Parts, journal: Journal) -> Generator[int, None, None]:
+def _indexed(
+    batches: Iterable[EmbeddedBatch], job: Job, parts: Parts, journal: VectorJournal
+) -> Generator[int, None, None]:
     """Write batches to the vector store, several at once; the number of chunks of each, when it is written.
 
     Ends only when no write is under way any more, so that none can come after a delete.
@@ -236,7 +248,7 @@ def _indexed(batches: Iterable[EmbeddedBatch], job: Job, parts: Parts, journal: 
             calls.shutdown(wait=True, cancel_futures=True)
 
 
-def _awaited(call: "Future[T]", journal: Journal) -> T:
+def _awaited(call: "Future[T]", journal: VectorJournal) -> T:
     """The call's result, asking once a second whether it still is wanted."""
     while not wait_for([call], timeout=_ASK_EVERY).done:
         journal.still_mine()
