@@ -46,10 +46,13 @@ unit: install
 	$(BIN)/pytest tests/unit
 
 test: lint
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -m "not long"
 
 demo: install
 	$(BIN)/docmill demo
+
+faults: install
+	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 # CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.
 bench-chunk: $(BENCH)/.installed
@@ -57,7 +60,7 @@ bench-chunk: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.chunk --corpora "$(CORPORA)" --picture docs/images/bench-chunk.png $(if $(JSON),--json "$(JSON)")
 
 bench-extract: $(BENCH)/.installed
-	$(BENCH)/bin/python -m benchmarks.extract $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(JSON),--json "$(JSON)")
+	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(JSON),--json "$(JSON)")
 
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory $(if $(JSON),--json "$(JSON)")

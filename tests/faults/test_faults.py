@@ -1,0 +1,166 @@
+"""No document lost, none stuck, none twice: the short form of `make faults`."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.checker import violations
+from tests.faults.installation import Installation, prose, wait_until
+
+LONG, SHORT = 1200, 10  # sentences: some seconds of work, and none
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Installation, dict[str, bool]]]:
+    """An installation, and the ids of all that it accepted (True once deleted); checked at the end of all."""
+    accepted: dict[str, bool] = {}
+    with tempfile.TemporaryDirectory(prefix="docmill-faults-") as folder:
+        installation = Installation(Path(folder) / "home")
+        try:
+            installation.start()
+            yield installation, accepted
+            wait_until(lambda: not violations(installation.environ, accepted), 60, "the dust settles")
+        finally:
+            installation.stop()
+
+
+class Uploads:
+    def __init__(self, installation: Installation, accepted: dict[str, bool], seed: int) -> None:
+        self.installation, self.accepted, self.seed = installation, accepted, seed
+
+    def __call__(self, sentences: int) -> str:
+        self.seed += 1
+        document_id = self.installation.upload(f"case-{self.seed}.txt", prose(self.seed, sentences))
+        self.accepted[document_id] = False
+        return document_id
+
+
+@pytest.fixture
+def installation(running: tuple[Installation, dict[str, bool]]) -> Installation:
+    return running[0]
+
+
+@pytest.fixture
+def upload(running: tuple[Installation, dict[str, bool]], request: pytest.FixtureRequest) -> Uploads:
+    """Uploads a new text of so many sentences; its id."""
+    return Uploads(*running, seed=sum(map(ord, request.node.name)) * 1000)
+
+
+def check(running: tuple[Installation, dict[str, bool]]) -> None:
+    installation, accepted = running
+    wait_until(lambda: not violations(installation.environ, accepted), 30, "nothing is violated")
+
+
+def crashes(installation: Installation, document_id: str) -> Any:
+    import psycopg
+
+    with psycopg.connect(installation.environ["DATABASE_URL"]) as database:
+        return database.execute("SELECT crashes FROM api_document WHERE id = %s", (document_id,)).fetchone()[0]
+
+
+def test_a_killed_child_frees_its_document(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    installation.kill_children()
+    document = installation.wait_for_end(document_id)
+    assert (document["status"], document["attempt"]) == ("completed", 2)
+    assert document["vectors_reused"] > 0, "what was embedded before the crash is not embedded again"
+    assert crashes(installation, document_id) == 1
+
+
+@pytest.mark.long
+def test_a_killed_worker_frees_its_document(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    for name in ("worker-0", "worker-1"):
+        installation.kill_worker(name)
+        installation.start_again(name)
+    document = installation.wait_for_end(document_id)
+    assert (document["status"], document["attempt"]) == ("completed", 2)
+
+
+@pytest.mark.long
+def test_a_document_that_loses_two_workers_fails_with_that_reason(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    for attempt in (1, 2):
+        installation.wait_for_work(document_id, attempt, chunks_done=0)
+        installation.kill_children()
+    document = installation.wait_for_end(document_id, 180)
+    assert document["error"]["code"] == "worker_crashed"
+
+
+@pytest.mark.long
+def test_a_worker_told_to_stop_gives_its_document_back_within_30_seconds(
+    installation: Installation, upload: Uploads
+) -> None:
+    document_id = upload(5 * LONG)
+    installation.wait_for_work(document_id)
+    for name in ("worker-0", "worker-1"):
+        installation.terminate_worker(name)
+        installation.start_again(name)
+    document = installation.wait_for_end(document_id, 240)
+    assert document["status"] == "completed"
+    assert crashes(installation, document_id) == 0, "a stop is no crash"
+
+
+def test_an_emptied_broker_loses_nothing(installation: Installation, upload: Uploads) -> None:
+    document_ids = [upload(SHORT * 4) for _ in range(6)]
+    installation.flush_broker()
+    assert {installation.wait_for_end(document_id)["status"] for document_id in document_ids} == {"completed"}
+
+
+@pytest.mark.long
+def test_an_upload_is_accepted_while_the_broker_is_down(installation: Installation, upload: Uploads) -> None:
+    installation.valkey.kill()
+    document_id = upload(SHORT)
+    assert installation.document(document_id)["status"] == "processing"
+    installation.valkey.start()
+    assert installation.wait_for_end(document_id)["status"] == "completed"
+
+
+def test_a_message_delivered_many_times_is_worked_on_once(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG // 4)
+    installation.ring_twice(document_id)
+    assert installation.wait_for_end(document_id)["attempt"] == 1
+
+
+def test_a_killed_and_restarted_database_loses_nothing(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    installation.restart(installation.postgres, 2, kill=True)
+    document = installation.wait_for_end(document_id)
+    assert document["status"] == "completed"
+
+
+@pytest.mark.long
+def test_storage_away_for_ten_seconds_is_waited_for(installation: Installation, upload: Uploads) -> None:
+    first = upload(SHORT)
+    installation.wait_for_end(first)
+    document_id = upload(SHORT)
+    installation.restart(installation.s3, 6, kill=False)
+    assert installation.wait_for_end(document_id)["status"] == "completed"
+
+
+def test_a_document_deleted_while_it_is_worked_on_is_gone(
+    installation: Installation, upload: Uploads, running: tuple[Installation, dict[str, bool]]
+) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    assert installation.http.delete(f"/api/documents/{document_id}/").status_code == 204
+    upload.accepted[document_id] = True
+    check(running)
+
+
+def test_the_same_file_ten_times_at_once_is_one_document(installation: Installation, upload: Uploads) -> None:
+    found = set(installation.upload_at_once("same.txt", prose(7, SHORT), 10))
+    assert len(found) == 1
+    upload.accepted[found.pop()] = False
+
+
+def test_a_killed_box_is_tried_again(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(SHORT)
+    installation.kill_extractors()
+    assert installation.wait_for_end(document_id)["status"] == "completed"
