@@ -35,7 +35,7 @@ TASKS = {
     "CODE_RETRIEVAL_QUERY",
 }
 _PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):batchEmbedContents")
-_PIECES = re.compile(r"[a-zA-Z]{1,4}|\d|[^\w\s]|[^\W\da-zA-Z_]|_")
+_PIECES = re.compile(r"[a-zA-Z\u00c0-\u024f]{1,4}|\d|[^\w\s]|[^\W\da-zA-Z\u00c0-\u024f_]|_")
 _STATUS = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 _STATUS |= {500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
 

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from docmill.pipeline.embed.gemini import MAX_REQUEST_BYTES, GeminiEmbedder, likely_tokens
+from docmill.pipeline.embed.gemini import MAX_REQUEST_BYTES, GeminiEmbedder
+from docmill.pipeline.embed.gemma_tokens import likely_tokens
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
 from tests.contract.gemini_server import MODEL, GeminiServer
 from tests.contract.wire import Fault
@@ -83,6 +84,32 @@ def test_a_text_of_as_many_tokens_as_are_counted_is_never_too_long(gemini: Gemin
 def test_a_text_beyond_the_limit_is_cut_between_characters_and_embedded(gemini: GeminiServer) -> None:
     assert embedder(gemini).embed_passages(["漢😀" * 3000], "t").shape == (1, 768)
     assert set(gemini.texts[0]) == {"漢", "😀"}
+
+
+def test_where_the_service_counts_more_than_the_estimate_the_texts_are_cut_to_what_is_certain(
+    gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("docmill.pipeline.embed.gemini.likely_tokens", lambda text: 1)
+    assert embedder(gemini).embed_passages(["brief", "9" * 5000], "t" * 300).shape == (2, 768)
+    assert [len(text) for text in gemini.texts] == [5, 1928]
+    assert sum(gemini.calls.values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("The harbour office opens at seven, and the last boat leaves when the evening train has come in. ", 3.2, 4.2),
+        ("Die Hafenbehörde öffnet um sieben Uhr, und das letzte Boot wartet auf den Abendzug aus Bremen. ", 3.0, 4.1),
+        ("Le bureau du port ouvre à sept heures et le dernier bateau attend le train du soir. ", 3.0, 3.9),
+        ("for index in range(10):\n    total += values[index] * factor\n", 1.8, 3.9),
+        ("港务局七点开门，末班船等待晚间列车。", 0.9, 1.3),
+        ("港湾事務所は七時に開き、最終便は夜の列車を待ちます。", 0.9, 1.7),
+        ("0123456789", 0.9, 1.0),
+    ],
+)
+def test_the_estimate_leans_to_the_high_side_of_what_gemma_takes(text: str, least: float, most: float) -> None:
+    """Characters a token; the upper bounds are Gemma's averages for these languages."""
+    assert least <= len(text) * 20 / likely_tokens(text * 20) <= most
 
 
 def test_requests_stay_below_the_tokens_of_a_request(gemini: GeminiServer) -> None:

@@ -98,7 +98,7 @@ def test_the_account_leaves_nothing_behind_for_ever(redis_url: str) -> None:
 def test_workers_under_one_governor_are_never_refused_by_the_service(redis_url: str, quota: dict[str, int]) -> None:
     """Four embedders ask for far more than a minute's quota; the strict server refuses none of what they send."""
     limits = {"requests_per_minute": 0, "tokens_per_minute": 0} | quota
-    text = "forty words of text " * 10
+    text = "four word text here " * 10
 
     class Waited(Exception):  # noqa: N818
         pass

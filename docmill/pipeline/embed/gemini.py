@@ -19,6 +19,7 @@ from google.genai.types import EmbedContentConfig, HttpOptions
 from pydantic import ValidationError
 
 from docmill.pipeline.embed import Wait
+from docmill.pipeline.embed.gemma_tokens import likely_tokens
 from docmill.pipeline.embed.governor import Governor, NoGovernor
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Vector, Vectors
@@ -27,7 +28,9 @@ DIMENSIONS = (768, 1536, 3072)
 MAX_TEXT_TOKENS = 2048
 MAX_TEXTS = 100
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-_TITLE_BYTES = 120  # a token is at least one byte
+_TITLE_BYTES = 120
+# Gemma's tokenizer falls back to bytes, so a token is at least one: a text of so many bytes always fits.
+_SAFE_BYTES = MAX_TEXT_TOKENS - _TITLE_BYTES
 _OVERHEAD_BYTES = 1000  # of JSON around one text, title included
 _CALL_SECONDS = 60
 _DEFAULT_PAUSE = 10.0
@@ -41,7 +44,7 @@ class GeminiEmbedder:
     """The model with one of three dimensions. `base_url` is for tests and proxies; nothing is opened before a call."""
 
     model = "gemini-embedding-001"
-    max_tokens = MAX_TEXT_TOKENS - _TITLE_BYTES
+    max_tokens = 1000  # by an estimate, hence half of what the model reads
     batch_size = MAX_TEXTS
     concurrency = 4
 
@@ -62,8 +65,8 @@ class GeminiEmbedder:
         self._tokens_per_request = tokens_per_request
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Never less than Gemini's count: its tokenizer falls back to bytes, so a token is at least one UTF-8 byte."""
-        return [len(text.encode()) for text in texts]
+        """An estimate that leans to the high side; see gemma_tokens.py."""
+        return list(map(likely_tokens, texts))
 
     def embed_passages(self, texts: Sequence[str], title: str, wait: Wait = time.sleep) -> Vectors:
         """Embed passages with the document's title, shape (texts, dimension), in as few requests as the limits allow.
@@ -100,17 +103,22 @@ class GeminiEmbedder:
             yield request
 
     def _fitted(self, text: str) -> str:
-        """The text, cut only where it, with headings in front of it, might have more tokens than the model reads."""
-        return text if self.count_tokens([text])[0] <= self.max_tokens else _cut(text, self.max_tokens)
+        """The text, cut only where it, with headings in front of it, has more tokens than it may have."""
+        return text if likely_tokens(text) <= self.max_tokens else _cut(text, _SAFE_BYTES)
 
     def _embed(self, texts: Sequence[str], config: EmbedContentConfig, wait: Wait, urgent: bool = False) -> Vectors:
         """One request, made again after throttling and short trouble; an urgent one does not queue for quota."""
         deadline = time.monotonic() + _LONGEST_WAIT
         trouble = iter(_SHORT_TROUBLE)
         while True:
-            self._await_turn(sum(map(likely_tokens, texts)), wait, urgent)
+            self._await_turn(_charged(texts, config), wait, urgent)
             try:
                 return self._checked(self._call(texts, config), len(texts))
+            except _TooLongError:
+                # Letters that are no words have more tokens than the estimate says; in bytes it is certain.
+                if max(len(text.encode()) for text in texts) <= _SAFE_BYTES:
+                    raise
+                texts = [_cut(text, _SAFE_BYTES) for text in texts]
             except _ThrottledError as throttled:
                 if time.monotonic() > deadline:
                     raise TransientError("embedder_quota", "Gemini has been throttling for an hour.") from throttled
@@ -161,6 +169,10 @@ class GeminiEmbedder:
         return genai.Client(api_key=self._api_key, vertexai=False, http_options=options)
 
 
+class _TooLongError(PermanentError):
+    """The service counts more tokens in a text than it reads."""
+
+
 class _ThrottledError(Exception):
     """The service says to ask again after `seconds`."""
 
@@ -169,10 +181,9 @@ class _ThrottledError(Exception):
         super().__init__(seconds)
 
 
-def likely_tokens(text: str) -> int:
-    """About what the quota is charged for a text: a digit is a token, other tokens have three to four bytes."""
-    digits = sum(map(str.isdigit, text))
-    return digits + (len(text.encode()) - digits) // 3 + 1
+def _charged(texts: Sequence[str], config: EmbedContentConfig) -> int:
+    """About what the quota is charged for a request: each text comes with the title."""
+    return sum(map(likely_tokens, texts)) + len(texts) * likely_tokens(config.title or "")
 
 
 def _translated(error: errors.APIError) -> Exception:
@@ -192,7 +203,8 @@ def _translated(error: errors.APIError) -> Exception:
         return PermanentError("embedder_auth", f"Gemini refused the key in GEMINI_API_KEY: {said}")
     if error.code == 408 or error.code >= 500:
         return TransientError("embedder_unavailable", f"Gemini answered {error.code}: {said}")
-    return PermanentError("embedder_rejected", f"Gemini refused the request ({error.code}): {said}")
+    refusal = _TooLongError if "token count" in said else PermanentError
+    return refusal("embedder_rejected", f"Gemini refused the request ({error.code}): {said}")
 
 
 def _details(error: errors.APIError) -> list[dict[str, Any]]:
