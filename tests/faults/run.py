@@ -2,7 +2,7 @@
 
     python -m tests.faults.run [--documents 500] [--faults 60] [--seed N]
 
-Ends with a table of what was injected and the line `faults ok: …`, or with what was violated and exit status 1. The seed
+Ends with tables of what was injected and the line `faults ok: …`, or with what was violated and exit status 1. A seed
 replays the same documents and the same faults in the same order; their moments depend on the machine.
 """
 
