@@ -1,5 +1,6 @@
 """Is each part there? One list of checks for /readyz and `docmill doctor`."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -78,10 +79,19 @@ def _storage() -> None:
     parts.originals().check()
 
 
+_EMBEDDER_GOOD_FOR = 60.0
+"""Seconds that an answer of the embedder is taken as a sign of life: each one may cost money and quota."""
+_embedder_answered_at = float("-inf")
+
+
 def _embedder() -> None:
+    global _embedder_answered_at
+    if time.monotonic() - _embedder_answered_at < _EMBEDDER_GOOD_FOR:
+        return
     vector = parts.embedder().embed_query("ready")
     if vector.shape != (parts.embedder().dimension,):
         raise DocmillError("embedder_rejected", f"The embedder answered with shape {vector.shape}.")
+    _embedder_answered_at = time.monotonic()
 
 
 def _vector_store() -> None:
