@@ -26,6 +26,7 @@ from tests.faults.installation import Installation, prose
 SIZES = (5, 20, 60, 200, 600)
 WEIGHTS = (30, 30, 20, 14, 6)
 SETTLE_SECONDS = 300.0
+_FAULT_SECONDS = 4.0  # about what one takes; uploads are spread over all of them
 
 
 class Run:
@@ -81,7 +82,7 @@ class Run:
             size = self.draw.choices(SIZES, WEIGHTS)[0]
             document_id = self.installation.upload(f"document-{number}.txt", prose(self.seed * 100_000 + number, size))
             self.accepted.setdefault(document_id, False)
-            time.sleep(0.05)
+            time.sleep(_FAULT_SECONDS * self.faults / self.documents)
 
     def _settled(self) -> list[str]:
         deadline = time.monotonic() + SETTLE_SECONDS
