@@ -237,6 +237,28 @@ def test_doctor_finds_everything_in_order(stack: BackgroundSystem, environ: dict
     assert "FAIL" not in _docmill(stack, "doctor", environ=environ)
 
 
+def test_doctor_names_each_wrong_setting_and_the_fix(stack: BackgroundSystem, environ: dict[str, str]) -> None:
+    running = stack.home.running()
+    assert running is not None
+    wrong = {
+        "GEMINI_API_KEY": "",
+        "PINECONE_API_KEY": "no",
+        "S3_BUCKET": "nobodys-bucket",
+        "EMBEDDING_DIMENSIONS": "1536",
+    }
+    command = [sys.executable, "-m", "docmill", "doctor"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environ | dict(running.environ) | wrong, check=False
+    )
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "GEMINI_API_KEY is not set" in said
+    assert "Pinecone refused the key in PINECONE_API_KEY" in said
+    assert "The bucket nobodys-bucket does not exist: run 'docmill setup'" in said
+    assert "The index was built on pinecone with gemini-embedding-001 (768 dimensions)" in said
+    assert "run 'docmill reindex'" in said.replace("Run", "run")
+
+
 def test_deleting_a_document_that_waits_for_quota_frees_its_worker(
     stack: BackgroundSystem, tenant: Tenant, gemini: GeminiServer
 ) -> None:
