@@ -15,7 +15,7 @@ from django.utils import timezone
 from docmill.api import purging
 from docmill.api.locks import held_keys, lock_key
 from docmill.api.models import Chunk, Document
-from docmill.api.tasks import ring
+from docmill.api.tasks import BEGUN, ring
 from docmill.pipeline.errors import DocmillError
 
 log = structlog.get_logger("docmill.sweep")
@@ -74,7 +74,7 @@ def _messages_missing() -> int:
 def _ring(document: Document, now: datetime) -> bool:
     Document.objects.filter(id=document.id).update(rung_at=now)
     log.info("rung_again", document_id=str(document.id), attempt=document.attempt)
-    return ring(document)
+    return ring(document, queue=BEGUN if document.attempt else None)
 
 
 def _deleted() -> QuerySet[Document]:

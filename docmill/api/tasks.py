@@ -15,6 +15,9 @@ from docmill.pipeline.errors import DocmillError, PermanentError
 
 log = structlog.get_logger("docmill.tasks")
 
+BEGUN = "again"
+"""The queue of documents that were begun once: they do not wait behind what is new."""
+
 
 @shared_task(bind=True, max_retries=None, throws=(PermanentError,))
 def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document_id: str) -> dict[str, Any]:
@@ -31,9 +34,9 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     if document.next_retry_at and document.last_error:
         wait = (document.next_retry_at - timezone.now()).total_seconds()
         error = DocmillError(document.last_error["code"], document.last_error["message"])
-        raise self.retry(exc=error, countdown=max(wait, 0))
+        raise self.retry(exc=error, countdown=max(wait, 0), queue=BEGUN)
     if document.status == Document.Status.PROCESSING and document.claimed_at is None:
-        ring(document)
+        ring(document, queue=BEGUN)
     return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
 
 
@@ -74,11 +77,14 @@ def purge_document(document_id: str) -> bool:
     return purging.purge(uuid.UUID(document_id))
 
 
-def ring(document: Document) -> bool:
-    """Put a message for the document on the queue; False when the broker is down: the sweep will ring later."""
+def ring(document: Document, queue: str | None = None) -> bool:
+    """Put a message for the document on a queue, by default `documents`; False when the broker is down.
+
+    The sweep rings later then.
+    """
     try:
         process_document.apply_async(
-            args=(document.s3_key, document.user_id, str(document.id)), task_id=str(document.task_id)
+            args=(document.s3_key, document.user_id, str(document.id)), task_id=str(document.task_id), queue=queue
         )
     except (BrokerError, RedisError) as error:
         log.warning("broker_unavailable", document_id=str(document.id), error=str(error))

@@ -25,7 +25,7 @@ from docmill.up.processes import (
     worker_command,
 )
 
-FLOWER_PORT = 5555
+WEB_PORT, FLOWER_PORT = 8000, 5555
 STEADY_SECONDS = 60.0
 """A process that ran this long is restarted at once when it dies; one that keeps dying, after longer and longer."""
 LONGEST_PAUSE = 30.0
@@ -175,7 +175,9 @@ class System:
         housekeeping = CeleryProcess(
             "housekeeping", path, housekeeping_command(node, path / "run" / "beat"), environ, node=node
         )
-        port = FLOWER_PORT if is_free(FLOWER_PORT) else free_port([self._port])
+        # Flower's usual port goes with docmill's: systems on ports of their own choice do not race for it.
+        usual = self._port == WEB_PORT and is_free(FLOWER_PORT)
+        port = FLOWER_PORT if usual else free_port([self._port])
         flower = WebProcess("flower", path, flower_command(LOOPBACK, port), environ, port=port, path="/healthcheck")
         return [web, *workers, housekeeping, flower]
 

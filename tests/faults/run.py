@@ -105,7 +105,11 @@ class Run:
 
     def _timed(self, what: str, kill: Callable[[], None]) -> Callable[[], None]:
         """Kill, and measure until a document that was in work then is claimed by a later attempt, or has ended."""
-        held = "SELECT id::text, attempt FROM api_document WHERE claimed_at IS NOT NULL AND status = 'processing'"
+        # One that was rung for within the minute waits for it to pass, so it says nothing of the bound.
+        held = (
+            "SELECT id::text, attempt FROM api_document WHERE claimed_at IS NOT NULL AND status = 'processing'"
+            " AND (rung_at IS NULL OR rung_at < now() - interval '60 seconds')"
+        )
         later = "SELECT status, attempt, claimed_at FROM api_document WHERE id = %s"
 
         def inject() -> None:
