@@ -1,10 +1,14 @@
-"""The whole system on Gemini, Pinecone and S3: real worker processes, the official SDKs, the contract servers."""
+"""The whole system on Gemini, Pinecone and S3: real worker processes, the official SDKs, the contract servers.
+
+The home begins with the local model and pgvector and moves in the first test, so that one start serves both.
+"""
 
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +24,18 @@ from tests.contract.wire import Fault
 from tests.integration.tenant import Tenant
 
 SAMPLES = Path(__file__).parents[2] / "docmill" / "samples"
+OPTIONS = ("--workers", "1", "--concurrency", "2")
+QUESTION = "Where does the heron stand?"
+
+
+@dataclass
+class Place:
+    """Where the system lives, and what was uploaded before it moved: ids of a document found, and of one waiting."""
+
+    home: Path
+    port: int
+    late: str = ""
+    waiting: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +74,15 @@ def environ(gemini: GeminiServer, pinecone: PineconeServer, sentry: SentryServer
 
 
 @pytest.fixture(scope="module")
-def stack(environ: dict[str, str]) -> Iterator[BackgroundSystem]:
+def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="docmill-test-") as folder:
-        home = Path(folder) / "home"
-        options = ("--workers", "1", "--concurrency", "2")
-        with background_system(home, port=free_port(), options=options, environ=environ) as started:
-            yield started
+        yield Place(Path(folder) / "home", free_port())
+
+
+@pytest.fixture(scope="module")
+def stack(environ: dict[str, str], place: Place) -> Iterator[BackgroundSystem]:
+    with background_system(place.home, port=place.port, options=OPTIONS, environ=environ) as started:
+        yield started
 
 
 @pytest.fixture
@@ -114,6 +133,68 @@ def _text(paragraphs: int, changed: int | None = None) -> bytes:
     ).encode()
 
 
+def _note(number: int) -> bytes:
+    sentences = [f"Note {number}.{line} says that the heron stands by weir {number}." for line in range(12)]
+    return "\n\n".join(sentences).encode()
+
+
+def _reindex(place: Place, environ: dict[str, str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "docmill", "reindex", "--home", str(place.home)]
+    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_another_model_and_store_come_into_use_while_documents_come_go_and_are_found(
+    place: Place, environ: dict[str, str], gemini: GeminiServer
+) -> None:
+    old = own_environ({"SWEEP_SECONDS": "1"})
+    with background_system(place.home, port=place.port, options=OPTIONS, environ=old) as system:
+        key = system.home.api_key()
+        assert key is not None
+        with Tenant(system.url, key, lambda: None) as tenant:
+            known = [tenant.ingest(f"{number}.txt", _note(number)) for number in range(6)]
+
+            # It stops where a part refuses, says so, and goes on from there when run again.
+            gemini.faults.add(Fault(), Fault(), Fault(status=403, times=None))
+            stopped = _reindex(place, environ)
+            said, _ = stopped.communicate(timeout=120)
+            assert stopped.returncode == 1
+            assert "GEMINI_API_KEY" in said and "run 'docmill reindex' again" in " ".join(said.split())
+            assert tenant.search(QUESTION), "the old index still answers"
+            assert gemini.texts
+
+            # Slowly now, so that documents come and go meanwhile.
+            gemini.faults.replace([Fault(seconds=1.0, times=None)])
+            running = _reindex(place, environ)
+            late = tenant.ingest("late.txt", _note(77))
+            place.late = late["document_id"]
+            assert tenant.search("What does note 77.3 say?", top_k=1)[0]["document_id"] == place.late
+            assert tenant.delete(f"/api/documents/{known[0]['document_id']}/").status_code == 204
+            gemini.faults.replace([])
+            said, _ = running.communicate(timeout=120)
+            assert running.returncode == 0, said
+            assert "in use: pinecone with gemini-embedding-001" in " ".join(said.split())
+            assert len(gemini.texts) == len(set(gemini.texts)), "nothing is paid for twice"
+
+            # The old processes refuse rather than answer wrongly, and leave new documents alone.
+            refused = tenant.post("/api/search/", json={"query": QUESTION})
+            assert (refused.status_code, refused.json()["code"]) == (503, "index_mismatch")
+            place.waiting = tenant.upload("waiting.txt", _note(99)).json()["document_id"]
+
+
+def test_after_the_move_nothing_is_missing_and_nothing_left_over(
+    place: Place, tenant: Tenant, pinecone: PineconeServer
+) -> None:
+    if not place.waiting:
+        pytest.skip("nothing was moved")
+    assert tenant.wait(place.waiting)["status"] == "completed"
+    assert tenant.search("What does note 77.3 say?", top_k=1)[0]["document_id"] == place.late
+    documents = tenant.get("/api/documents/").json()["results"]
+    assert len(documents) == 7
+    wanted = {f"{one['document_id']}#{ordinal}" for one in documents for ordinal in range(one["chunks_total"])}
+    index = pinecone.indexes["production"]
+    _until(lambda: {one for name in list(index.namespaces) for one in index.metadata(name)} == wanted)
+
+
 def test_a_document_goes_from_upload_to_search(tenant: Tenant, gemini: GeminiServer, pinecone: PineconeServer) -> None:
     document = tenant.ingest("ferry-handbook.pdf", (SAMPLES / "ferry-handbook.pdf").read_bytes())
     assert (document["status"], document["error"]) == ("completed", None)
@@ -127,7 +208,8 @@ def test_a_document_goes_from_upload_to_search(tenant: Tenant, gemini: GeminiSer
     assert "ferry-handbook.pdf" in gemini.titles
 
     assert tenant.delete(f"/api/documents/{document['document_id']}/").status_code == 204
-    assert tenant.search("How long does the last evening boat wait for the train?") == []
+    found = tenant.search("How long does the last evening boat wait for the train?")
+    assert document["document_id"] not in {hit["document_id"] for hit in found}
     _until(lambda: not _stored(pinecone, document["document_id"]))
 
 
