@@ -98,14 +98,15 @@ def located(text: str, chunks: Sequence[str]) -> list[tuple[Span, str]]:
     return spans
 
 
-def sentences_cut(text: str, spans: Sequence[Span]) -> tuple[int, int]:
-    """How many sentences have a chunk's edge inside, and how many sentences there are (by sentencex alone)."""
+def sentences_cut(text: str, spans: Sequence[Span], fits: Callable[[str], bool]) -> tuple[int, int]:
+    """How many sentences have a chunk's edge inside, and how many there are: those that sentencex finds in each line
+    and that fit into a chunk."""
     edges = np.array(sorted({place for span in spans for place in span}))
     cut = total = offset = 0
-    for segment in sentencex.segment("en", text):
+    for segment in (segment for line in text.splitlines(keepends=True) for segment in sentencex.segment("en", line)):
         start, end = offset + len(segment) - len(segment.lstrip()), offset + len(segment.rstrip())
         offset += len(segment)
-        if end > start:
+        if end > start and fits(text[start:end]):
             total += 1
             cut += bool(np.searchsorted(edges, end, "left") - np.searchsorted(edges, start, "right"))
     return cut, total
@@ -118,12 +119,16 @@ def measure(
     passages: list[Passage] = []
     texts: list[str] = []
     cut = sentences = overruns = 0
+
+    def fits(sentence: str) -> bool:
+        return embedder.embedder.count_tokens([sentence])[0] <= row.limit
+
     for name, text in corpora.items():
         parts = row.split(text)
         tokens = embedder.embedder.count_tokens([text[a:b] for (a, b), _ in parts])
         passages += [Passage(name, a, b, count) for ((a, b), _), count in zip(parts, tokens, strict=True)]
         texts += [embedded for _, embedded in parts]
-        some_cut, some = sentences_cut(text, [span for span, _ in parts])
+        some_cut, some = sentences_cut(text, [span for span, _ in parts], fits)
         cut, sentences = cut + some_cut, sentences + some
         overruns += sum(count > row.limit for count in tokens)
     similarities = embedder.embed([question.text for question in questions]) @ embedder.embed(texts).T

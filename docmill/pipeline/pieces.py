@@ -1,5 +1,6 @@
 """Pieces: the smallest parts of a text that chunks are put together from, and what it costs to cut between them."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ AFTER_TABLE_HEADER = 3.0
 WITHIN_SENTENCE = 1.5
 _HEADING_CHARACTERS = 120
 _CHARACTERS_PER_TOKEN = 20
+_INNER_END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s+|\\n)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,32 @@ def _spans(
     parts = [(0, len(body))] if whole else list(sentence_spans(body, language))
     counts = count_tokens([body[start:end] for start, end in parts])
     for (start, end), counted in zip(parts, counts, strict=True):
-        # A tokenizer may take a word of any length for one unknown token.
-        tokens = max(counted, (end - start) // _CHARACTERS_PER_TOKEN, 1)
+        tokens = _believed(counted, end - start)
         if tokens <= max_tokens:
             yield from _stripped(body, block.start, start, end, tokens, is_cut=False)
             continue
-        for number, (a, b) in enumerate(_broken(body, start, end, count_tokens, max_tokens)):
-            yield from _stripped(body, block.start, a, b, count_tokens([body[a:b]])[0], is_cut=number > 0)
+        for inner in _inner_sentences(body, start, end):
+            for number, (a, b) in enumerate(_broken(body, *inner, count_tokens, max_tokens)):
+                yield from _stripped(body, block.start, a, b, _count(body, a, b, count_tokens), is_cut=number > 0)
+
+
+def _inner_sentences(body: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The sentences inside of one that is too long, as a long quotation is."""
+    begin = start
+    for match in _INNER_END.finditer(body, start, end):
+        yield begin, match.end()
+        begin = match.end()
+    if begin < end:
+        yield begin, end
+
+
+def _count(body: str, start: int, end: int, count_tokens: CountTokens) -> int:
+    return _believed(count_tokens([body[start:end]])[0], end - start)
+
+
+def _believed(tokens: int, characters: int) -> int:
+    """At least one token, and more where a tokenizer takes a word of any length for one unknown token."""
+    return max(tokens, characters // _CHARACTERS_PER_TOKEN, 1)
 
 
 def _stripped(
@@ -137,8 +158,7 @@ def _stripped(
 
 def _broken(body: str, start: int, end: int, count_tokens: CountTokens, max_tokens: int) -> Iterator[tuple[int, int]]:
     """A sentence that is too long, broken in two at the best place near its middle, as often as it takes."""
-    is_short = end - start <= max_tokens * _CHARACTERS_PER_TOKEN
-    if end - start < 2 or (is_short and count_tokens([body[start:end]])[0] <= max_tokens):
+    if end - start < 2 or _count(body, start, end, count_tokens) <= max_tokens:
         yield start, end
         return
     cut = _best_break(body, start, end)

@@ -70,8 +70,8 @@ def test_each_chunk_knows_the_pages_it_stands_on(pages: list[Page]) -> None:
     for one in chunk(pages):
         texts = {page.number: page.text for page in pages}
         assert one.first_page <= one.last_page
-        assert one.text[:3] in texts[one.first_page]
-        assert one.text[-3:] in texts[one.last_page]
+        assert one.text[0] in texts[one.first_page]
+        assert one.text[-1] in texts[one.last_page]
 
 
 def test_chunks_come_out_while_pages_still_come_in() -> None:
