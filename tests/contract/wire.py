@@ -28,7 +28,8 @@ CONTROL = "/_contract/"
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests (None: all) whose path holds `path`, for a `share` of them.
+    """What goes wrong with the next `times` requests (None: all) whose path holds `path` and whose body holds `body`,
+    for a `share` of them.
 
     `status` 0 lets the service answer; `seconds` pass before anything is answered; `cut` closes the connection without
     a word; `retry_after` (seconds) and `quota` (a quota's id) go into a 429.
@@ -42,6 +43,7 @@ class Fault:
     times: int | None = 1
     share: float = 1.0
     path: str = ""
+    body: str = ""
 
 
 class Faults:
@@ -60,10 +62,11 @@ class Faults:
         with self._lock:
             self._faults = list(faults)
 
-    def next_for(self, path: str) -> Fault | None:
+    def next_for(self, request: "Request") -> Fault | None:
         with self._lock:
             for fault in self._faults:
-                if fault.path in path and self._dice.random() < fault.share:
+                meant = fault.path in request.path and fault.body.encode() in request.body
+                if meant and self._dice.random() < fault.share:
                     if fault.times is not None:
                         fault.times -= 1
                         if fault.times <= 0:
@@ -156,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(_control(service, request))
         service.calls[f"{request.method} {request.path}"] += 1
         time.sleep(service.latency)
-        if fault := service.faults.next_for(request.path):
+        if fault := service.faults.next_for(request):
             time.sleep(fault.seconds)
             if fault.cut:
                 return self._cut()
