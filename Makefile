@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed clean
+.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed bench-memory clean
 
 install: $(VENV)/.installed
 
@@ -62,8 +62,13 @@ bench-chunk: $(BENCH)/.installed
 bench-extract: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(JSON),--json "$(JSON)")
 
+bench-embed: install
+	$(BIN)/python -m benchmarks.embedding $(if $(JSON),--json "$(JSON)")
+
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory $(if $(JSON),--json "$(JSON)")
+
+bench: bench-chunk bench-extract bench-embed bench-memory
 
 clean:
 	rm -rf $(VENV) $(BENCH)

@@ -74,7 +74,7 @@ def _messages_missing() -> int:
 def _ring(document: Document, now: datetime) -> bool:
     Document.objects.filter(id=document.id).update(rung_at=now)
     log.info("rung_again", document_id=str(document.id), attempt=document.attempt)
-    return ring(document, queue=BEGUN if document.attempt else None)
+    return ring(document, queue=BEGUN) if document.attempt else ring(document)
 
 
 def _deleted() -> QuerySet[Document]:

@@ -77,8 +77,8 @@ def purge_document(document_id: str) -> bool:
     return purging.purge(uuid.UUID(document_id))
 
 
-def ring(document: Document, queue: str | None = None) -> bool:
-    """Put a message for the document on a queue, by default `documents`; False when the broker is down.
+def ring(document: Document, queue: str = "documents") -> bool:
+    """Put a message for the document on a queue; False when the broker is down.
 
     The sweep rings later then.
     """

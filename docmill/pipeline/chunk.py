@@ -7,9 +7,12 @@ are linear in the text; a run of pieces is settled once it is long enough, so ch
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from docmill.pipeline.pieces import Piece, pieces
 from docmill.pipeline.types import Chunk, Page, Source
+
+if TYPE_CHECKING:
+    from docmill.pipeline.pieces import Piece
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -55,12 +58,15 @@ class Chunker:
 
         Without overlap their spans cover all text but white space once.
         """
+        # spaCy takes a second to load, and most processes only check sizes.
+        from docmill.pipeline.pieces import pieces
+
         before: list[Piece] = []
         for ordinal, group in enumerate(self._groups(pieces(pages, self._count_tokens, self._options.max_tokens))):
             yield self._chunk(ordinal, self._overlap(before, group) + group)
             before = group
 
-    def _groups(self, stream: Iterable[Piece]) -> Iterator[list[Piece]]:
+    def _groups(self, stream: "Iterable[Piece]") -> "Iterator[list[Piece]]":
         waiting: list[Piece] = []
         for piece in stream:
             waiting.append(piece)
@@ -73,7 +79,7 @@ class Chunker:
         if waiting:
             yield from self._cut(waiting)
 
-    def _cut(self, run: Sequence[Piece]) -> list[list[Piece]]:
+    def _cut(self, run: "Sequence[Piece]") -> "list[list[Piece]]":
         """The cheapest way to cut a run of pieces: best[i] is the least cost of chunks that end before piece i."""
         best, came_from = [0.0], [0]
         for end in range(1, len(run) + 1):
@@ -100,7 +106,7 @@ class Chunker:
         miss = (tokens - target) / target
         return miss * miss + (1.0 if tokens < _SHORT * target else 0.0)
 
-    def _overlap(self, before: Sequence[Piece], group: Sequence[Piece]) -> list[Piece]:
+    def _overlap(self, before: "Sequence[Piece]", group: "Sequence[Piece]") -> "list[Piece]":
         """The last whole sentences before a chunk that fit into the overlap and into the chunk's limit."""
         room = min(self._options.overlap, self._options.max_tokens - sum(piece.tokens for piece in group))
         taken: list[Piece] = []
@@ -111,7 +117,7 @@ class Chunker:
             taken.insert(0, piece)
         return taken
 
-    def _chunk(self, ordinal: int, group: Sequence[Piece]) -> Chunk:
+    def _chunk(self, ordinal: int, group: "Sequence[Piece]") -> Chunk:
         first, last = group[0], group[-1]
         text = first.text + "".join(piece.joint + piece.text for piece in group[1:])
         sources = {piece.source for piece in group}
