@@ -27,7 +27,7 @@ def _pgvector_store(embedder: Embedder) -> VectorStore:
 
 
 def _gemini_embedder() -> Embedder:
-    from docmill.pipeline.embed.gemini import GeminiEmbedder
+    from docmill.pipeline.embed.gemini import MAX_TEXTS, GeminiEmbedder
     from docmill.pipeline.embed.governor import RedisGovernor
 
     requests, tokens = settings.GEMINI_REQUESTS_PER_MINUTE, settings.GEMINI_TOKENS_PER_MINUTE
@@ -36,7 +36,8 @@ def _gemini_embedder() -> Embedder:
         settings.GEMINI_API_KEY,
         settings.EMBEDDING_DIMENSIONS,
         governor,
-        # A request that needs the whole minute's quota would hold up everybody else.
+        # A call that needs the whole minute's quota would hold up everybody else.
+        batch_size=max(requests // 8, 1) if requests else MAX_TEXTS,
         tokens_per_request=max(tokens // 8, 2048) if tokens else 200_000,
         base_url=settings.GEMINI_BASE_URL,
     )

@@ -2,8 +2,8 @@
 
 Refuses what the service refuses: a missing or wrong key, an unknown model, more than 100 texts, more than 4 MiB, an
 empty text, more than 2,048 tokens (title included), an impossible dimension, an unknown task, a title for anything but
-RETRIEVAL_DOCUMENT, more requests or tokens than the minute's quota. Vectors are made from the text's words, so near
-texts have near vectors; below 3,072 dimensions they come unnormalised, as the service sends them.
+RETRIEVAL_DOCUMENT, more requests (each text is one) or tokens than the minute's quota. Vectors are made from the text's
+words, so near texts have near vectors; below 3,072 dimensions they come unnormalised, as the service sends them.
 """
 
 import argparse
@@ -93,7 +93,7 @@ class GeminiServer(ContractServer):
                 return _error(400, f"* BatchEmbedContentsRequest.requests[{number}].{wrong}")
         tokens = sum(tokens_of(one) for one in requests)
         with self._lock:
-            if refusal := self._over_quota(tokens):
+            if refusal := self._over_quota(len(requests), tokens):
                 return refusal
             self.tokens += tokens
             self.texts += [one["content"]["parts"][0]["text"] for one in requests]
@@ -102,15 +102,16 @@ class GeminiServer(ContractServer):
         answered = requests[: len(requests) - self.texts_short]
         return Answer(200, {"embeddings": [{"values": embed(one)} for one in answered]})
 
-    def _over_quota(self, tokens: int) -> Answer | None:
+    def _over_quota(self, texts: int, tokens: int) -> Answer | None:
+        """Each text of a batch is a request to the quota."""
         for quota, amount, name in (
-            (self._requests_quota, 1, "EmbedContentRequestsPerMinutePerProjectPerModel"),
+            (self._requests_quota, texts, "EmbedContentRequestsPerMinutePerProjectPerModel"),
             (self._tokens_quota, tokens, "EmbedContentInputTokensPerMinutePerProjectPerModel"),
         ):
             if seconds := quota.missing(amount):
                 self.refused_by_quota += 1
                 return _throttled(name, seconds)
-        self._requests_quota.take(1)
+        self._requests_quota.take(texts)
         self._tokens_quota.take(tokens)
         return None
 

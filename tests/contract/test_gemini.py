@@ -118,6 +118,12 @@ def test_requests_stay_below_the_tokens_of_a_request(gemini: GeminiServer) -> No
     assert sum(gemini.calls.values()) == 4
 
 
+def test_a_small_quota_makes_small_calls(gemini: GeminiServer) -> None:
+    model = embedder(gemini, batch_size=2)
+    assert model.embed_passages(TEXTS, "t").shape == (3, 768)
+    assert (model.batch_size, sum(gemini.calls.values())) == (2, 2)
+
+
 def test_a_wrong_key_is_permanent_and_names_the_setting(gemini: GeminiServer) -> None:
     error = failure(gemini, api_key="wrong")
     assert (type(error), error.code) == (PermanentError, "embedder_auth")
@@ -198,6 +204,14 @@ def test_lasting_trouble_is_the_documents_to_retry(gemini: GeminiServer, fault: 
     gemini.faults.add(Fault(**fault, times=None))
     error = failure(gemini)
     assert (type(error), error.code) == (TransientError, "embedder_unavailable")
+
+
+def test_a_search_does_not_wait_for_a_service_that_hangs(gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docmill.pipeline.embed.gemini._QUERY_SECONDS", 1)
+    gemini.faults.add(Fault(seconds=4, times=None))
+    with pytest.raises(TransientError) as caught:
+        embedder(gemini).embed_query("ropes")
+    assert caught.value.code == "embedder_unavailable"
 
 
 def test_a_slow_answer_is_waited_for(gemini: GeminiServer) -> None:

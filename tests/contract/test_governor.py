@@ -20,14 +20,14 @@ def governor(redis_url: str, requests: int = 0, tokens: int = 0, name: str = "")
 
 def test_a_quiet_minutes_quota_may_be_spent_at_once(redis_url: str) -> None:
     one = governor(redis_url, requests=100)
-    assert [one.reserve(1) for _ in range(95)] == [0.0] * 95
+    assert [one.reserve(1, 1) for _ in range(95)] == [0.0] * 95
 
 
 def test_what_exceeds_the_quota_waits_for_the_next_minute(redis_url: str) -> None:
     one = governor(redis_url, requests=100)
     waits, due = [], []
     for _ in range(285):
-        waits.append(one.reserve(1))
+        waits.append(one.reserve(1, 1))
         due.append(round(time.time() + waits[-1]) if waits[-1] else 0)
     assert due == sorted(due), "first come, first served"
     assert waits[94] == 0.0
@@ -37,14 +37,26 @@ def test_what_exceeds_the_quota_waits_for_the_next_minute(redis_url: str) -> Non
 
 def test_tokens_are_counted_as_requests_are(redis_url: str) -> None:
     one = governor(redis_url, requests=1000, tokens=1000)
-    assert [one.reserve(475), one.reserve(475)] == [0.0, 0.0]
-    assert 60 < one.reserve(1) <= 63
+    assert [one.reserve(1, 475), one.reserve(1, 475)] == [0.0, 0.0]
+    assert 60 < one.reserve(1, 1) <= 63
+
+
+def test_each_text_of_a_call_is_a_request(redis_url: str) -> None:
+    one = governor(redis_url, requests=100)
+    assert [one.reserve(50, 1), one.reserve(45, 1)] == [0.0, 0.0]
+    assert 60 < one.reserve(1, 1) <= 63
+
+
+def test_the_smallest_quota_is_a_quota(redis_url: str) -> None:
+    one = governor(redis_url, requests=1)
+    assert one.reserve(1, 1) == 0.0
+    assert 60 < one.reserve(1, 1) <= 63
 
 
 def test_a_request_above_the_whole_quota_goes_alone_instead_of_never(redis_url: str) -> None:
     one = governor(redis_url, tokens=1000)
-    assert one.reserve(5000) == 0.0
-    assert 60 < one.reserve(5000) <= 63
+    assert one.reserve(1, 5000) == 0.0
+    assert 60 < one.reserve(1, 5000) <= 63
 
 
 def test_reservations_of_several_processes_are_one_account(redis_url: str) -> None:
@@ -52,7 +64,7 @@ def test_reservations_of_several_processes_are_one_account(redis_url: str) -> No
     program = (
         "import sys; from docmill.pipeline.embed.governor import RedisGovernor;"
         f"g = RedisGovernor({redis_url!r}, {name!r}, 200, 0);"
-        "print(sum(g.reserve(1) == 0 for _ in range(60)))"
+        "print(sum(g.reserve(1, 1) == 0 for _ in range(60)))"
     )
     children = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for _ in range(4)]
     assert sum(int(child.communicate()[0]) for child in children) == 190
@@ -64,29 +76,29 @@ def test_a_pause_holds_everybody_back_and_only_grows(redis_url: str) -> None:
     one.pause(30)
     one.pause(5)
     assert 29 < other.paused() <= 30
-    assert 29 < other.reserve(1) <= 31
+    assert 29 < other.reserve(1, 1) <= 31
 
 
 def test_a_search_is_counted_but_does_not_queue(redis_url: str) -> None:
     one = governor(redis_url, requests=100)
     for _ in range(150):
-        one.reserve(1)
-    assert one.spend(1) == 0.0
+        one.reserve(1, 1)
+    assert one.spend(1, 1) == 0.0
     one.pause(20)
-    assert one.spend(1) > 19
+    assert one.spend(1, 1) > 19
 
 
 def test_without_redis_nobody_is_held_back_but_by_the_service() -> None:
     one = governor("redis://127.0.0.1:1")
-    assert one.reserve(10**9) == 0.0
+    assert one.reserve(1, 10**9) == 0.0
     one.pause(20)
-    assert one.reserve(1) > 19
+    assert one.reserve(1, 1) > 19
 
 
 def test_the_account_leaves_nothing_behind_for_ever(redis_url: str) -> None:
     one = governor(redis_url, requests=10, name="forgotten")
-    one.reserve(1)
-    one.spend(1)
+    one.reserve(1, 1)
+    one.spend(1, 1)
     one.pause(1)
     server = redis.Redis.from_url(redis_url)
     keys = server.keys("docmill:governor:forgotten:*")
@@ -114,12 +126,12 @@ def test_workers_under_one_governor_are_never_refused_by_the_service(redis_url: 
         ]
         for number in range(100):
             try:
-                models[number % 4].embed_passages([text], "t", stop)
+                models[number % 4].embed_passages([text, f"{text} {number}"], "t", stop)
             except Waited:
                 break
-            sent += 1
+            sent += 2
         assert server.refused_by_quota == 0
-        assert sent >= 20, "and most of the quota is used"
+        assert sent >= 34, "and most of the quota is used"
 
 
 def test_one_workers_429_pauses_the_others(redis_url: str) -> None:

@@ -33,6 +33,7 @@ _TITLE_BYTES = 120
 _SAFE_BYTES = MAX_TEXT_TOKENS - _TITLE_BYTES
 _OVERHEAD_BYTES = 1000  # of JSON around one text, title included
 _CALL_SECONDS = 60
+_QUERY_SECONDS = 5  # a person waits for it, at most three times
 _DEFAULT_PAUSE = 10.0
 _SHORT_TROUBLE = (0.25, 1.0)
 """Seconds before a call is made again after a 5xx or a cut connection; then it is the document's retry."""
@@ -45,7 +46,6 @@ class GeminiEmbedder:
 
     model = "gemini-embedding-001"
     max_tokens = 1000  # by an estimate, hence half of what the model reads
-    batch_size = MAX_TEXTS
     concurrency = 4
 
     def __init__(
@@ -53,12 +53,14 @@ class GeminiEmbedder:
         api_key: str,
         dimension: int = 768,
         governor: Governor | None = None,
+        batch_size: int = MAX_TEXTS,
         tokens_per_request: int = 200_000,
         base_url: str | None = None,
     ) -> None:
         if dimension not in DIMENSIONS:
             raise PermanentError("embedder_rejected", f"EMBEDDING_DIMENSIONS must be one of {DIMENSIONS}.")
         self.dimension = dimension
+        self.batch_size = min(batch_size, MAX_TEXTS)
         self._api_key = api_key
         self._base_url = base_url
         self._governor = governor or NoGovernor()
@@ -82,8 +84,12 @@ class GeminiEmbedder:
         return np.concatenate(vectors)
 
     def embed_query(self, text: str) -> Vector:
-        """Embed a query, shape (dimension,). A throttled query waits two seconds at most."""
-        config = EmbedContentConfig(task_type="RETRIEVAL_QUERY", output_dimensionality=self.dimension)
+        """Embed a query, shape (dimension,). A throttled query waits two seconds at most, an answer five."""
+        config = EmbedContentConfig(
+            task_type="RETRIEVAL_QUERY",
+            output_dimensionality=self.dimension,
+            http_options=HttpOptions(timeout=_QUERY_SECONDS * 1000),
+        )
         vector: Vector = self._embed([self._fitted(text)], config, _wait_a_little, urgent=True)[0]
         return vector
 
@@ -93,7 +99,7 @@ class GeminiEmbedder:
         size = tokens = 0
         for text in map(self._fitted, texts):
             text_bytes, text_tokens = len(json.dumps(text)) + _OVERHEAD_BYTES, likely_tokens(text)
-            full = len(request) == MAX_TEXTS or size + text_bytes > MAX_REQUEST_BYTES
+            full = len(request) == self.batch_size or size + text_bytes > MAX_REQUEST_BYTES
             if request and (full or tokens + text_tokens > self._tokens_per_request):
                 yield request
                 request, size, tokens = [], 0, 0
@@ -111,7 +117,7 @@ class GeminiEmbedder:
         deadline = time.monotonic() + _LONGEST_WAIT
         trouble = iter(_SHORT_TROUBLE)
         while True:
-            self._await_turn(_charged(texts, config), wait, urgent)
+            self._await_turn(len(texts), _charged(texts, config), wait, urgent)
             try:
                 return self._checked(self._call(texts, config), len(texts))
             except _TooLongError:
@@ -129,8 +135,9 @@ class GeminiEmbedder:
                     raise
                 wait(pause)
 
-    def _await_turn(self, tokens: int, wait: Wait, urgent: bool) -> None:
-        seconds = self._governor.spend(tokens) if urgent else self._governor.reserve(tokens)
+    def _await_turn(self, texts: int, tokens: int, wait: Wait, urgent: bool) -> None:
+        book = self._governor.spend if urgent else self._governor.reserve
+        seconds = book(texts, tokens)
         while seconds > 0:
             wait(seconds)
             seconds = self._governor.paused()

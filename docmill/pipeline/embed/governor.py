@@ -1,8 +1,9 @@
 """One limit of requests and tokens a minute for all workers of an installation, kept in Redis.
 
-A caller reserves room before it calls and is told how long to wait; reservations are served in the order they came.
-The account is a sliding window in slots of a second, so that a quiet minute's quota may be spent at once and a busy
-one's in full. Why no library does this: docs/decisions/0030-one-governor.md.
+Each text of a call is a request to the quota. A caller reserves room before it calls and is told how long to wait;
+reservations are served in the order they came. The account is a sliding window in slots of a second, so that a quiet
+minute's quota may be spent at once and a busy one's in full. Why no library does this:
+docs/decisions/0030-one-governor.md.
 """
 
 import contextlib
@@ -15,15 +16,15 @@ _MARGIN = 0.95
 _WINDOW_SECONDS = 62  # a minute, the slot's width, and a second that requests may differ in on their way
 _LONGEST_PAUSE = 900.0
 
-# KEYS: spent requests, spent tokens (hashes: second → amount), pause until.  ARGV: both limits, tokens, window.
+# KEYS: spent requests, spent tokens (hashes: second → amount), pause until.  ARGV: both limits, both costs, window.
 # Returns the seconds until the reserved second begins, as text.
 _RESERVE = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
-local window = tonumber(ARGV[4])
+local window = tonumber(ARGV[5])
 local start = math.max(math.floor(now), math.ceil(tonumber(redis.call('GET', KEYS[3]) or '0')))
 local limits = {tonumber(ARGV[1]), tonumber(ARGV[2])}
-local costs = {1, tonumber(ARGV[3])}
+local costs = {tonumber(ARGV[3]), tonumber(ARGV[4])}
 for i = 1, 2 do
   local spent, gone, last = {}, {}, 0
   local entries = redis.call('HGETALL', KEYS[i])
@@ -58,12 +59,12 @@ return tostring(math.max(start - now, 0))
 class Governor(Protocol):
     """Who says when the next request may go."""
 
-    def reserve(self, tokens: int) -> float:
-        """Reserve one request of so many tokens; the seconds to wait before it is sent."""
+    def reserve(self, texts: int, tokens: int) -> float:
+        """Reserve a call of so many texts and tokens; the seconds to wait before it is made."""
         ...
 
-    def spend(self, tokens: int) -> float:
-        """Count a request that does not queue (a search); the seconds that a pause still lasts."""
+    def spend(self, texts: int, tokens: int) -> float:
+        """Count a call that does not queue (a search); the seconds that a pause still lasts."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -84,23 +85,26 @@ class RedisGovernor:
     def __init__(self, redis_url: str, name: str, requests_per_minute: int, tokens_per_minute: int) -> None:
         self._redis = redis.Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2)
         self._keys = [f"docmill:governor:{name}:{part}" for part in ("requests", "tokens", "pause")]
-        self._limits = [int(limit * _MARGIN) or 10**12 for limit in (requests_per_minute, tokens_per_minute)]
+        self._limits = [
+            max(int(limit * _MARGIN), 1) if limit else 10**12 for limit in (requests_per_minute, tokens_per_minute)
+        ]
         self._script = self._redis.register_script(_RESERVE)
         self._paused_here_until = 0.0
 
-    def reserve(self, tokens: int) -> float:
-        """The seconds until the reserved second; a request above the whole minute's limit counts as that limit."""
-        arguments = [*self._limits, min(tokens, self._limits[1]), _WINDOW_SECONDS]
+    def reserve(self, texts: int, tokens: int) -> float:
+        """The seconds until the reserved second; a call above the whole minute's limit counts as that limit."""
+        costs = map(min, (texts, tokens), self._limits)
+        arguments = [*self._limits, *costs, _WINDOW_SECONDS]
         try:
             return float(self._script(keys=self._keys, args=arguments))
         except redis.RedisError:
             return self.paused()
 
-    def spend(self, tokens: int) -> float:
-        """Book a request in the present second, ahead of all that wait."""
+    def spend(self, texts: int, tokens: int) -> float:
+        """Book a call in the present second, ahead of all that wait."""
         with contextlib.suppress(redis.RedisError):
             second = str(int(self._now()))
-            for key, amount in zip(self._keys[:2], (1, tokens), strict=True):
+            for key, amount in zip(self._keys[:2], (texts, tokens), strict=True):
                 self._redis.hincrby(key, second, amount)
                 self._redis.expire(key, 7200)
         return self.paused()
@@ -134,10 +138,10 @@ class NoGovernor:
     def __init__(self) -> None:
         self._until = 0.0
 
-    def reserve(self, tokens: int) -> float:
+    def reserve(self, texts: int, tokens: int) -> float:
         return self.paused()
 
-    def spend(self, tokens: int) -> float:
+    def spend(self, texts: int, tokens: int) -> float:
         return self.paused()
 
     def pause(self, seconds: float) -> None:
