@@ -12,12 +12,12 @@ from docmill.pipeline.types import Block, Page, Source
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 # What a cut before a piece costs; 1.0 is what a chunk of twice the target costs (Chunker._size_cost).
-BEFORE_SECTION = -0.35
+BEFORE_SECTION = -1.0
 BEFORE_HEADING = -0.2
 BEFORE_PARAGRAPH = 0.0
 BEFORE_LINE = 0.06
 BEFORE_ITEM = 0.08
-BEFORE_ROW = 0.2
+BEFORE_ROW = 1.0
 BEFORE_SENTENCE = 0.15
 AFTER_HEADING = 3.0
 AFTER_TABLE_HEADER = 3.0
@@ -44,28 +44,31 @@ class Piece:
 def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int) -> Iterator[Piece]:
     """The pieces of a document in order; none has more than `max_tokens` tokens. Joints and texts joined give back
     the full text up to white space at its ends."""
-    outline = _Outline()
-    end, kind_before = 0, ""
+    outline, kind_before = _Outline(), ""
+    between, page_end = "", 0
     for offset, page in joined(pages):
+        between += "\n" * (offset - page_end)
+        done = 0
         language = guess_language(page.text)
         for block in page.blocks or tuple(find_blocks(page.text)):
             outline.take(block, page.text[block.start : block.end])
-            spans = list(_spans(page.text, block, language, count_tokens, max_tokens))
-            for number, (start, stop, tokens, is_cut) in enumerate(spans):
-                text = page.text[start:stop]
-                joint = " " * 0 if end == 0 else _between(page, offset, end, start)
+            for number, span in enumerate(_spans(page.text, block, language, count_tokens, max_tokens)):
+                start, stop, tokens, is_cut = span
+                joint = between + page.text[done:start]
                 cost = WITHIN_SENTENCE if is_cut else _cut_cost(block, kind_before, number, joint)
-                yield Piece(text, joint, offset + start, tokens, cost, page.number, page.source, outline.path(block))
-                end = offset + stop
-            if spans:
-                kind_before = block.kind
-
-
-def _between(page: Page, offset: int, end: int, start: int) -> str:
-    """The white space between the last piece, which ended at `end` of the full text, and this page's `start`."""
-    if end < offset:
-        return "\n" * (offset - end) + page.text[:start]
-    return page.text[end - offset : start]
+                yield Piece(
+                    page.text[start:stop],
+                    joint,
+                    offset + start,
+                    tokens,
+                    cost,
+                    page.number,
+                    page.source,
+                    outline.path(block),
+                )
+                between, done, kind_before = "", stop, block.kind
+        between += page.text[done:]
+        page_end = offset + len(page.text)
 
 
 class _Outline:
@@ -102,6 +105,8 @@ def _cut_cost(block: Block, kind_before: str, number: int, joint: str) -> float:
     match block.kind:
         case "heading":
             return BEFORE_SECTION if block.level <= 2 else BEFORE_HEADING
+        case "table_header" if kind_before == "table_header":
+            return AFTER_TABLE_HEADER
         case "table_row":
             return AFTER_TABLE_HEADER if kind_before == "table_header" else BEFORE_ROW
         case "list_item" if kind_before == "list_item":

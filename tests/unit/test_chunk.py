@@ -161,3 +161,18 @@ def test_a_long_path_of_headings_is_cut_from_its_outside() -> None:
 def test_sizes_that_do_not_fit_together_are_refused(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match=r"\.$"):
         ChunkOptions(*sizes)
+
+
+def test_a_table_that_fits_stays_whole() -> None:
+    rows = "\n".join(f"| pier {number} | boat {number} |" for number in range(1, 3))
+    table = f"| pier | boat |\n|---|---|\n{rows}"
+    assert EMBEDDER.count_tokens([table])[0] > SMALL.target_tokens
+    before = "The boats of this harbour lie at two piers."
+    sizes = ChunkOptions(SMALL.target_tokens, 40)
+    assert [part.text for part in chunk([Page(1, f"{before}\n\n{table}\n\n{before}")], sizes)][1] == table
+
+
+def test_two_sections_that_are_long_enough_are_not_mixed() -> None:
+    one = "## Boats\n\nThe boats are old."
+    two = "## Trains\n\nThe trains are new."
+    assert [part.text for part in chunk([Page(1, f"{one}\n\n{two}")])] == [one, two]
