@@ -74,9 +74,9 @@ class BackgroundSystem:
             lines = self.lines()
             for line in lines[seen:]:
                 on_line(line)
+                if line.startswith("ready: "):
+                    return
             seen = len(lines)
-            if any(line.startswith("ready: ") for line in lines):
-                return
             if ended or time.monotonic() > deadline:
                 self.stop()
                 raise ServerError("the system did not start:\n" + "\n".join(lines))

@@ -109,9 +109,13 @@ class System:
         clear_directory(self._home.temporary)
         environ = self._environ()
         environ |= self._start_servers(environ)
-        self._set_up(environ)
         self._processes = self._docmill_processes(environ)
-        self._begin_and_await(self._processes)
+        # Loading takes each some seconds; only workers look at the tables when they start.
+        early = [process for process in self._processes if isinstance(process, WebProcess)]
+        self._begin(early)
+        self._set_up(environ)
+        self._begin([process for process in self._processes if process not in early])
+        self._await(self._processes)
         passed_on = {name: environ[name] for name in environ if os.environ.get(name) != environ[name]}
         del passed_on[SUPERVISED]
         self._home.announce(Running(self.url, passed_on))
@@ -139,7 +143,8 @@ class System:
             if where:
                 self._report(f"{server.name}: not started, the environment names one")
         self._servers = [server for server, where in given.items() if not where]
-        self._begin_and_await(self._servers)
+        self._begin(self._servers)
+        self._await(self._servers)
         return Endpoints(
             database_url=database.url if database.running else "",
             redis_url=broker.url if broker.running else "",
@@ -181,11 +186,13 @@ class System:
         flower = WebProcess("flower", path, flower_command(LOOPBACK, port), environ, port=port, path="/healthcheck")
         return [web, *workers, housekeeping, flower]
 
-    def _begin_and_await(self, processes: Sequence[ServerProcess]) -> None:
-        """Begin all at once and report each when it answers. Raises ServerError, StopRequested."""
+    def _begin(self, processes: Sequence[ServerProcess]) -> None:
         for process in processes:
             self._restarts[process.name] = Restarts()
             process.begin()
+
+    def _await(self, processes: Sequence[ServerProcess]) -> None:
+        """Report each when it answers. Raises ServerError, StopRequested."""
         for process in processes:
             while not process.ready():
                 if self._stop_requested:
