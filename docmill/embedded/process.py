@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from docmill.embedded import launch
+from docmill.embedded.secrets import write_private
 
 LOG_BYTES = 20_000_000
 
@@ -153,7 +154,7 @@ class ServerProcess:
             death_signal=self.stop_signal,
         )
         self._began = time.monotonic()
-        self._record.write_text(json.dumps({"pid": self._process.pid, "birth": birth(self._process.pid)}))
+        write_private(self._record, json.dumps({"pid": self._process.pid, "birth": birth(self._process.pid)}))
 
     def ready(self) -> bool:
         """Whether the server that was begun answers. Raises ServerError when it ended or takes too long."""
@@ -203,7 +204,6 @@ class ServerProcess:
         pid = recorded_process(self._record)
         if pid is not None:
             end_process(pid, self.stop_signal, self.stop_seconds)
-        self._record.unlink(missing_ok=True)
 
     def turn_log(self) -> None:
         """Keep a log that has grown large as `NAME.log.1` and go on with an empty one, while the process writes."""
