@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from docmill.pipeline.errors import (
     PermanentError,
     StaleAttemptError,
     TransientError,
+    is_disk_full,
 )
 from docmill.pipeline.ingest import Job, Parts, ingest
 
@@ -34,6 +35,8 @@ log = structlog.get_logger("docmill.documents")
 
 RETRY_DELAYS = (2, 4, 8)
 """Seconds before each retry after transient trouble."""
+FARTHEST_AHEAD = timedelta(seconds=max(RETRY_DELAYS) + 2)
+"""A retry that seems to lie further ahead was planned before a clock was set back, and is due."""
 CRASHES_ALLOWED = 2
 """A document whose worker died this often is not tried again."""
 _RECORD_WITHIN = 60.0
@@ -45,7 +48,7 @@ def process(document_id: uuid.UUID, ring_for_help: RingForHelp) -> Document | No
 
     None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
     `ring_for_help` asks other workers to read pages of a long scan. Never raises for trouble with the document or a
-    part; the row says how it ended.
+    part; the row says how it ended. Raises MemoryError, which leaves the attempt open as a crash does.
     """
     try:
         if not index_is_ours():
@@ -80,7 +83,7 @@ def claim(document_id: uuid.UUID) -> Document | None:
             .filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None)
             .first()
         )
-        if document is None or (document.next_retry_at and document.next_retry_at > now + timedelta(seconds=0.5)):
+        if document is None or _is_early(document, now):
             return None
         if document.claimed_at is not None:
             document.crashes += 1
@@ -96,11 +99,19 @@ def claim(document_id: uuid.UUID) -> Document | None:
     return document
 
 
+def _is_early(document: Document, now: datetime) -> bool:
+    due = document.next_retry_at
+    return due is not None and timedelta(seconds=0.5) < due - now < FARTHEST_AHEAD
+
+
 def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
     document = attempt.document
     log.info("attempt_started", filename=document.filename)
     try:
-        chunks_total = ingest(_job(document), _parts(document, ring_for_help), attempt)
+        try:
+            chunks_total = ingest(_job(document), _parts(document, ring_for_help), attempt)
+        finally:
+            attempt.stop_clock()
         _record(lambda: complete(attempt, chunks_total))
     except StaleAttemptError:
         log.info("attempt_superseded")
@@ -113,12 +124,20 @@ def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         log.warning("database_trouble", error=str(error))
         _record(lambda: retry_later(attempt, TransientError("database_unavailable")))
+    except MemoryError:
+        raise
     except Exception as error:
-        log.exception("unexpected_error")
-        trouble = TransientError("internal_error")
-        trouble.__cause__ = error
-        _record(partial(retry_later, attempt, trouble))
+        _record(partial(retry_later, attempt, _unexpected(error)))
     return document
+
+
+def _unexpected(error: Exception) -> TransientError:
+    if is_disk_full(error):
+        return TransientError("disk_full")
+    log.error("unexpected_error", exc_info=error)
+    trouble = TransientError("internal_error")
+    trouble.__cause__ = error
+    return trouble
 
 
 def _record(write: Callable[[], None]) -> None:
@@ -160,6 +179,12 @@ def complete(attempt: Attempt, chunks_total: int) -> None:
         )
         attempt.document.chunks.filter(ordinal__gte=chunks_total).delete()
     log.info("document_completed", chunks=chunks_total, pages=attempt.document.pages_done)
+
+
+def fail_left_open(document: Document, error: DocmillError) -> None:
+    """Write 'failed' for a document whose worker died; the caller holds the lock."""
+    _mark_failed(document, error)
+    document.save()
 
 
 def fail(attempt: Attempt, error: DocmillError) -> None:

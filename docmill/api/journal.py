@@ -3,12 +3,14 @@
 import time
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from docmill.api import shutdown
 from docmill.api.locks import DocumentLock
 from docmill.api.models import Chunk, Document
+from docmill.api.stage_clock import StageClock
 from docmill.pipeline.errors import HandedOverError, StaleAttemptError
 from docmill.pipeline.ingest import EmbeddedBatch
 from docmill.pipeline.types import Page
@@ -28,6 +30,7 @@ class Attempt:
         self._number = document.attempt
         self._written_at = 0.0
         self._stage_began = time.monotonic()
+        self._clock = StageClock(settings.STAGE_SECONDS, settings.STAGE_MARGIN_SECONDS)
         document.pages_done = document.pages_ocr = document.vectors_reused = 0
         document.chunks_total = document.chunks_done = 0
 
@@ -81,11 +84,18 @@ class Attempt:
     def still_mine(self) -> None:
         self._progress()
 
+    def throttled(self, seconds: float) -> None:
+        self._clock.excuse(seconds)
+
     def indexing(self) -> None:
         self._enter(Document.Stage.INDEXING)
 
     def leftovers(self, chunks_total: int) -> list[int]:
         return list(self.document.chunks.filter(ordinal__gte=chunks_total).values_list("ordinal", flat=True))
+
+    def stop_clock(self) -> None:
+        """Nothing is limited any more: the work is over, and how it ended is to be written down."""
+        self._clock.stop()
 
     def close(self, **fields: Any) -> None:
         """Write how the attempt ended."""
@@ -97,6 +107,7 @@ class Attempt:
     def _enter(self, stage: Document.Stage) -> None:
         self._go_on()
         self._note_time()
+        self._clock.enter(stage)
         self.document.stage = stage
         self._write(stage=stage, timings=self.document.timings, **self._counts())
 
@@ -134,9 +145,11 @@ class Attempt:
         return round(1 + _READING_SHARE * read + (98 - _READING_SHARE) * indexed, 1)
 
     def _go_on(self) -> None:
-        """Raise HandedOverError when the worker is stopping, psycopg.OperationalError when the lock is lost."""
+        """Raise HandedOverError when the worker is stopping, PermanentError `timeout` when the stage's time is over,
+        psycopg.OperationalError when the lock is lost."""
         if shutdown.is_due():
             raise HandedOverError
+        self._clock.check()
         self._lock.check()
 
     def _write(self, **fields: Any) -> None:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from docmill.config import sentry
-from docmill.pipeline.errors import CATALOGUE, DocmillError
+from docmill.pipeline.errors import CATALOGUE, DocmillError, is_disk_full
 
 log = structlog.get_logger("docmill.problems")
 
@@ -41,7 +41,7 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response:
     response = Response(problem(error), status=error.kind.status, content_type=CONTENT_TYPE)
     if error.code == "unauthenticated":
         response["WWW-Authenticate"] = 'Bearer realm="docmill"'
-    if error.kind.status == 503:
+    if error.kind.status in (503, 507):
         response["Retry-After"] = "5"
     return response
 
@@ -76,6 +76,8 @@ def _translate(exception: Exception) -> DocmillError:
             return DocmillError("bad_request", "A value holds what cannot be stored, such as a NUL character.")
         case OperationalError() | InterfaceError():
             return DocmillError("database_unavailable")
+        case _ if is_disk_full(exception):
+            return DocmillError("disk_full")
         case _:
             return DocmillError("internal_error", CATALOGUE["internal_error"].message)
 

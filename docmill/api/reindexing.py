@@ -163,6 +163,9 @@ class _Rows:
     def still_mine(self) -> None:
         """Nobody takes the document away while it is held."""
 
+    def throttled(self, seconds: float) -> None:
+        """There is no time limit here."""
+
 
 def _bring_into_use(target: VectorIndex) -> bool:
     """Make the target the index in use, unless a document was completed meanwhile: workers hold the row in use while

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from docmill.api import purging
+from docmill.api import documents, purging
 from docmill.api.locks import held_keys, lock_key
 from docmill.api.models import Chunk, Document
 from docmill.api.tasks import BEGUN, ring
@@ -23,6 +23,8 @@ log = structlog.get_logger("docmill.sweep")
 RING_AT_MOST_EVERY = timedelta(seconds=60)
 MESSAGE_MAY_TAKE = timedelta(seconds=10)
 """A fresh document or a due retry is left to its own message for this long."""
+CLOCKS_DIFFER_BY = timedelta(seconds=10)
+"""Machines' clocks agree at least so well; a time further ahead is none."""
 _AT_ONCE = 500
 """Documents looked at in one sweep, oldest first."""
 
@@ -49,13 +51,19 @@ def abandoned(now: datetime) -> list[Document]:
 
 def _ringable(now: datetime) -> QuerySet[Document]:
     recently = now - MESSAGE_MAY_TAKE
+    retry_is_due = Q(next_retry_at__lt=recently) | Q(next_retry_at__gt=now + documents.FARTHEST_AHEAD)
     return (
         Document.objects.filter(status=Document.Status.PROCESSING, deleted_at=None)
-        .filter(Q(rung_at=None) | Q(rung_at__lt=now - RING_AT_MOST_EVERY))
-        .filter(Q(next_retry_at=None) | Q(next_retry_at__lt=recently))
-        .filter(Q(claimed_at__isnull=False) | Q(queued_at__lt=recently))
+        .filter(_long_ago("rung_at", now, RING_AT_MOST_EVERY) | Q(rung_at=None))
+        .filter(retry_is_due | Q(next_retry_at=None))
+        .filter(_long_ago("queued_at", now, MESSAGE_MAY_TAKE) | Q(claimed_at__isnull=False))
         .order_by("queued_at")
     )
+
+
+def _long_ago(column: str, now: datetime, age: timedelta) -> Q:
+    """Older than `age`, or in the future: a clock was set back since."""
+    return Q(**{f"{column}__lt": now - age}) | Q(**{f"{column}__gt": now + CLOCKS_DIFFER_BY})
 
 
 def _messages_missing() -> int:
@@ -69,6 +77,11 @@ def _messages_missing() -> int:
     except redis.RedisError:
         return 0
     return max(waiting - messages, 0)
+
+
+def ring_if_due(document: Document, now: datetime) -> bool:
+    """Ring for one document unless the sweep did within the last minute."""
+    return _ringable(now).filter(id=document.id).exists() and _ring(document, now)
 
 
 def _ring(document: Document, now: datetime) -> bool:

@@ -1,5 +1,7 @@
 """Tasks: rings of the bell that make a worker look at a document's row, and the housekeeping."""
 
+import os
+import signal
 import uuid
 from typing import Any
 
@@ -26,7 +28,13 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     The task's result tells how the document ended; a failed document is a failed task, a planned retry a task in
     state RETRY.
     """
-    document = documents.process(uuid.UUID(document_id), ring_for_help)
+    try:
+        document = documents.process(uuid.UUID(document_id), ring_for_help)
+    except MemoryError:
+        # What else this process lost is unknown; a new one has room. The document counts a crash.
+        log.critical("out_of_memory", document_id=document_id)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise
     if document is None:
         return {"document_id": document_id, "status": "dropped"}
     if document.status == Document.Status.FAILED and document.error:
@@ -59,6 +67,14 @@ def sweep() -> dict[str, int]:
     from docmill.api import sweeping
 
     return sweeping.sweep()
+
+
+@shared_task(ignore_result=True)
+def child_lost(document_id: str, timed_out: bool) -> bool:
+    """Take up a document whose worker child died. See lost_children.py."""
+    from docmill.api import lost_children
+
+    return lost_children.take_up(uuid.UUID(document_id), timed_out=timed_out)
 
 
 @shared_task

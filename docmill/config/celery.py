@@ -5,16 +5,27 @@ import os
 from celery import Celery
 from celery.signals import setup_logging, worker_init
 
+from docmill.config.watchdog import Watchdog
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "docmill.config.settings")
 
 app = Celery("docmill")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(Watchdog)
 
 
 @setup_logging.connect
 def _keep_django_logging(**_: object) -> None:
     """Celery leaves the loggers alone when this signal has a receiver."""
+
+
+@worker_init.connect
+def _watch_children(**_: object) -> None:
+    """A worker's parent says whose child died."""
+    from docmill.api import lost_children
+
+    lost_children.watch()
 
 
 @worker_init.connect

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import environ
 
+from docmill.config.every import Every
+
 env = environ.Env()
 
 # --- Django ----------------------------------------------------------------------------------------------------------
@@ -54,6 +56,7 @@ CELERY_TASK_ROUTES = {
     "docmill.api.tasks.read_pages": {"queue": "pages"},
     "docmill.api.tasks.sweep": {"queue": "housekeeping"},
     "docmill.api.tasks.purge_document": {"queue": "housekeeping"},
+    "docmill.api.tasks.child_lost": {"queue": "housekeeping"},
 }
 # Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
 # lost queue matters and no poison message can loop in the broker.
@@ -62,23 +65,30 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes
+# A worker with an idle child that takes none of the waiting messages for so long ends itself; 0: never.
+WORKER_WATCHDOG_SECONDS = env.float("WORKER_WATCHDOG_SECONDS", 60.0)
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A broker that is down must not hold an upload: the row is written, the sweep rings later.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.2}
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "health_check_interval": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "health_check_interval": 10,
+    "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 3600),
+}
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
 CELERY_REDIS_SOCKET_TIMEOUT = 10
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "docmill.api.tasks.sweep",
-        "schedule": SWEEP_SECONDS,
+        "schedule": Every(SWEEP_SECONDS),
         "options": {"expires": SWEEP_SECONDS, "ignore_result": True},
     },
     "tidy": {
         "task": "docmill.api.tasks.tidy",
-        "schedule": TIDY_SECONDS,
+        "schedule": Every(TIDY_SECONDS),
         "options": {"expires": TIDY_SECONDS, "ignore_result": True},
     },
 }
@@ -109,10 +119,20 @@ CHUNK_TARGET_TOKENS = env.int("CHUNK_TARGET_TOKENS", 0)
 CHUNK_MAX_TOKENS = env.int("CHUNK_MAX_TOKENS", 0)
 CHUNK_OVERLAP = env.int("CHUNK_OVERLAP", -1)
 
+# --- time limits of the stages, seconds: soft, and hard a margin later (docs/reliability.md) --------------------------
+STAGE_SECONDS = {
+    "downloading": env.float("DOWNLOADING_SECONDS", 600.0),
+    "extracting": env.float("EXTRACTING_SECONDS", 7200.0),
+    "embedding": env.float("EMBEDDING_SECONDS", 7200.0),
+    "indexing": env.float("INDEXING_SECONDS", 600.0),
+}
+STAGE_MARGIN_SECONDS = env.float("STAGE_MARGIN_SECONDS", 60.0)
+
 # --- uploads and the box ---------------------------------------------------------------------------------------------
 DOCMILL_ASYNC = env.bool("DOCMILL_ASYNC", True)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
 TEMP_DIR = Path(env.str("DOCMILL_TEMP_DIR", tempfile.gettempdir()))
+tempfile.tempdir = str(TEMP_DIR)  # for libraries, and for the box
 EXTRACT_PAGE_SECONDS = env.float("EXTRACT_PAGE_SECONDS", 120.0)
 EXTRACT_TOTAL_SECONDS = env.float("EXTRACT_TOTAL_SECONDS", 3600.0)
 EXTRACT_MEMORY_BYTES = env.int("EXTRACT_MEMORY_BYTES", 2 * 1024**3)

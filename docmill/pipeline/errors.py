@@ -1,5 +1,6 @@
 """The catalogue of errors: one list of stable codes for HTTP answers, documents' failures, tasks and events."""
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -35,6 +36,7 @@ _KINDS = (
     ErrorKind("conflict", 409, "Conflict", "The document's state does not allow this now."),
     ErrorKind("too_many_requests", 429, "Too many requests", "Slow down and try again.", True),
     ErrorKind("internal_error", 500, "Internal error", "Something went wrong here; it has been reported.", True),
+    ErrorKind("disk_full", 507, "Disk full", "There is no room for temporary files; try again shortly.", True),
     ErrorKind("unavailable", 503, "Not available", "A part of the system is down; try again shortly.", True),
     # the document
     ErrorKind("corrupt", 422, "Corrupt file", "The file cannot be read; export it again and upload the new one."),
@@ -88,6 +90,15 @@ class PermanentError(DocmillError):
 
 class TransientError(DocmillError):
     """A part is down or slow: the same try may succeed in a few seconds."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether there was no room on a disk, which libraries may wrap in errors of their own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class StaleAttemptError(Exception):

@@ -66,6 +66,9 @@ class VectorJournal(Protocol):
     def still_mine(self) -> None:
         """Called about once a second while a call takes long: raises when the document is to be let go."""
 
+    def throttled(self, seconds: float) -> None:
+        """Told by any thread before it waits for quota so long. Never raises."""
+
 
 class Journal(VectorJournal, Protocol):
     """The document's row as the pipeline sees it. Each call may raise StaleAttemptError or HandedOverError."""
@@ -174,7 +177,7 @@ def _embedded(
         try:
             for batch in _batches(chunks, embedder.batch_size):
                 journal.chunks_cut(len(batch))
-                waiting.append(_PendingBatch(batch, job, parts, calls, stopped))
+                waiting.append(_PendingBatch(batch, job, parts, calls, stopped, journal))
                 if len(waiting) > embedder.concurrency:
                     yield waiting.popleft().finish(journal)
             while waiting:
@@ -190,7 +193,13 @@ class _PendingBatch:
     """A batch whose unknown texts are being embedded."""
 
     def __init__(
-        self, chunks: Sequence[Chunk], job: Job, parts: Parts, calls: ThreadPoolExecutor, stopped: Event
+        self,
+        chunks: Sequence[Chunk],
+        job: Job,
+        parts: Parts,
+        calls: ThreadPoolExecutor,
+        stopped: Event,
+        journal: VectorJournal,
     ) -> None:
         self.chunks, self.job, self.cache, self.embedder = chunks, job, parts.cache, parts.embedder
         texts = [embedding_text(chunk) for chunk in chunks]
@@ -200,6 +209,7 @@ class _PendingBatch:
         self.call: Future[Vectors] | None = None
 
         def wait(seconds: float) -> None:
+            journal.throttled(seconds)
             if stopped.wait(seconds):
                 raise CancelledError
 
