@@ -136,6 +136,39 @@ def reindex(home: HomeOption = None) -> None:
         _say(rebuild(err, fail))
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, as docmill.tar.gz.")], home: HomeOption = None
+) -> None:
+    """Write a stopped home, with documents, vectors and keys, to one file."""
+    from docmill.up.backup import BackupError, back_up
+    from docmill.up.home import HomeBusyError
+
+    try:
+        size = back_up(Home(chosen_home(home)), file)
+    except HomeBusyError as error:
+        fail(f"{error}: stop it first")
+    except (BackupError, OSError) as error:
+        fail(str(error))
+    _say(f"{file}: {size / 1e6:.1f} MB")
+
+
+@app.command("restore")
+def restore_home(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="What 'docmill backup' wrote.")],
+    home: HomeOption = None,
+) -> None:
+    """Unpack a backup to a new home; 'docmill up' goes on from there."""
+    from docmill.up.backup import BackupError, restore
+
+    place = Home(chosen_home(home))
+    try:
+        restore(file, place)
+    except (BackupError, OSError) as error:
+        fail(str(error))
+    _say(f"restored to {place.path}")
+
+
 # --- single processes, for containers ---
 @app.command()
 def web(
