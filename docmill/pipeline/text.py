@@ -17,6 +17,8 @@ def clean(text: str) -> str:
     Databases, vector stores and models each choke on some of these, so this runs before text is counted, hashed or
     stored.
     """
+    if text.isprintable():  # which no line end, control character, surrogate or mark is
+        return unicodedata.normalize("NFC", text)
     return unicodedata.normalize("NFC", _UNWANTED.sub("", _LINE_ENDS.sub("\n", text)))
 
 

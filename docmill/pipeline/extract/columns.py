@@ -31,11 +31,12 @@ def regions(segments: Sequence[Segment], right_to_left: bool = False, depth: int
 
 def _best_cut(segments: Sequence[Segment]) -> tuple[float, float, float] | None:
     """The gutter with the most text beside it: its x, and the top and bottom of the zone it divides."""
-    x0, _, x1, _ = bounds(segments)
-    size = median(segment.size for segment in segments)
-    inner = sorted(segment.x0 for segment in segments if segment.x0 > x0 + 0.15 * (x1 - x0))
+    x0, x1 = min([segment.x0 for segment in segments]), max([segment.x1 for segment in segments])
+    edge = x0 + 0.15 * (x1 - x0)
+    inner = sorted([segment.x0 for segment in segments if segment.x0 > edge])
     if len(inner) < _MIN_LINES:
         return None
+    size = median(segment.size for segment in segments)
     best: tuple[int, float, float, float] | None = None
     for edge in _frequent_edges(inner, size):
         for zone in _zones(segments, edge, size):

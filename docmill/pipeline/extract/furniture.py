@@ -26,11 +26,11 @@ Key = tuple[str, int]
 
 @dataclass(slots=True)
 class Margins:
-    """The lines of one page that may be furniture, with their keys: the text with digits blotted out, and the height
-    on the page."""
+    """The lines of one page that may be furniture, with their keys (the text with digits blotted out, and the height
+    on the page) and their figures."""
 
     number: int
-    lines: list[tuple[Line, Key]] = field(default_factory=list)
+    lines: list[tuple[Line, Key, tuple[int, ...]]] = field(default_factory=list)
 
 
 def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
@@ -43,7 +43,9 @@ def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
         _set_apart(top, lambda line: line.y1 < _MARGIN * height),
         _set_apart(bottom[::-1], lambda line: line.y0 > (1 - _MARGIN) * height)[::-1],
     ):
-        found.lines += [(line, _key(line)) for line in lines]
+        found.lines += [
+            (line, _key(line), tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))) for line in lines
+        ]
     return found
 
 
@@ -77,21 +79,20 @@ class FurnitureFinder:
         self._note(page)
         for following in ahead:
             self._note(following)
-        return [line for line, key in page.lines if self._is_furniture(page.number, line, key)]
+        return [line for line, key, figures in page.lines if self._is_furniture(page.number, line, key, figures)]
 
     def _note(self, page: Margins) -> None:
         if len(self._numbers) > _MAX_KEYS:
             self._numbers.clear()
-        for line, key in page.lines:
+        for _, key, figures in page.lines:
             pages = self._numbers.setdefault(key, {})
             if page.number not in pages:
-                pages[page.number] = _figures(line)
+                pages[page.number] = figures
                 if len(pages) > 2 * LOOKAHEAD + 1:
                     del pages[next(iter(pages))]
 
-    def _is_furniture(self, number: int, line: Line, key: Key) -> bool:
+    def _is_furniture(self, number: int, line: Line, key: Key, mine: tuple[int, ...]) -> bool:
         text, place = key
-        mine = _figures(line)
         needed = 1 if _PAGE_NUMBER.fullmatch(line.text.strip()) else self._needed
         for near in (place, place - 1, place + 1):
             for other, figures in self._numbers.get((text, near), {}).items():
@@ -100,10 +101,6 @@ class FurnitureFinder:
                     if needed == 0:
                         return True
         return False
-
-
-def _figures(line: Line) -> tuple[int, ...]:
-    return tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))
 
 
 def _figures_fit(mine: tuple[int, ...], others: tuple[int, ...], pages_apart: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from docmill.pipeline.extract.reading import PageWriter
 from docmill.pipeline.extract.segments import Line, Segment, group_lines
 from docmill.pipeline.extract.tables import CELL_JOINT, Table, aligned_tables
-from docmill.pipeline.extract.words import Compounds, plain_letters
+from docmill.pipeline.extract.words import Compounds, evenly_spaced, plain_letters
 from docmill.pipeline.types import BlockKind
 
 _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
@@ -43,31 +43,35 @@ class Typography:
 
     def learn(self, segments: Sequence[Segment]) -> None:
         """Count the letters at each size."""
-        sizes = self._sizes
+        size, letters = 0.0, 0
         for segment in segments:
-            sizes[round(segment.size * 2) / 2] += len(segment.text)
+            if segment.size != size:
+                self._sizes[round(size * 2) / 2] += letters
+                size, letters = segment.size, 0
+            letters += len(segment.text)
+        self._sizes[round(size * 2) / 2] += letters
         self._body_size = None
 
     @property
     def body_size(self) -> float:
         """The size most letters have."""
         if self._body_size is None:
-            self._body_size = max(self._sizes, key=self._sizes.__getitem__) if self._sizes else 10.0
+            self._body_size = max(self._sizes, key=self._sizes.__getitem__, default=0.0) or 10.0
         return self._body_size
 
-    def heading_level(self, text: str, size: float, bold: bool, lines: int, stands_alone: bool) -> int:
+    def heading_level(self, text: str, size: float, bold: bool, lines: int) -> int:
         """1 to 6 when these lines are a heading, 0 when not."""
-        if len(text) > _MAX_HEADING or lines > 3 or not any(character.isalpha() for character in text):
+        if len(text) > _MAX_HEADING or lines > 3:
             return 0
         if self._outline and (level := self._outline.get(title_key(text), 0)):
             return min(level, 6)
         body = self.body_size
         is_larger = size >= 1.13 * body
-        if text[0].islower():
+        if not (is_larger or bold) or text[0].islower() or not any(map(str.isalpha, text)):
             return 0
         section = _SECTION.match(text)
         if not is_larger:
-            if not (bold and stands_alone and size >= 0.93 * body):
+            if size < 0.93 * body:
                 return 0
             if text.endswith((".", ",", ";")) or (text.endswith(":") and not section):
                 return 0
@@ -118,7 +122,7 @@ def write_regions(
     for table in waiting:
         pieces.extend(_table_pieces(table))
     for piece in pieces:
-        writer.add(piece.kind, " ".join(plain_letters(piece.text).split()), piece.level)
+        writer.add(piece.kind, evenly_spaced(plain_letters(piece.text)), piece.level)
 
 
 def _continues(before: Piece, piece: Piece) -> bool:
@@ -162,20 +166,22 @@ def _table_pieces(table: Table) -> Iterator[Piece]:
 def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds) -> Iterator[Piece]:
     if not lines:
         return
-    left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
+    left, right = min([line.x0 for line in lines]), max([line.x1 for line in lines])
     leading = _leading(lines)
     paragraph = [lines[0]]
-    for before, line in itertools.pairwise(lines):
+    before = lines[0]
+    for line in lines[1:]:
         if _starts_paragraph(paragraph, before, line, left, right, leading):
             yield _piece(paragraph, right, typography, compounds)
             paragraph = []
         paragraph.append(line)
+        before = line
     yield _piece(paragraph, right, typography, compounds)
 
 
 def _leading(lines: Sequence[Line]) -> float:
     """The usual distance from one line of a paragraph to the next."""
-    steps = sorted((below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in itertools.pairwise(lines))
+    steps = sorted([(below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in itertools.pairwise(lines)])
     usual = [step for step, line in zip(steps, lines, strict=False) if step > 0.5 * line.size]
     return usual[len(usual) // 4] if usual else 1.2 * lines[0].size
 
@@ -223,13 +229,13 @@ def _first_word_width(line: Line) -> float:
 
 
 def _piece(lines: list[Line], right: float, typography: Typography, compounds: Compounds) -> Piece:
-    text = compounds.join_lines((line.text, line.joins) for line in lines)
+    text = compounds.join_lines([(line.text, line.joins) for line in lines])
     last = lines[-1]
-    size = max(line.size for line in lines)
-    bold = all(line.bold for line in lines)
-    if _BULLET.match(text):
+    size = max([line.size for line in lines])
+    bold = lines[0].bold and all(line.bold for line in lines)
+    if not text[0].isalnum() and _BULLET.match(text):
         return Piece("list_item", text, 1, _is_open(last, right), last.joins, size)
-    if level := typography.heading_level(text, size, bold, len(lines), stands_alone=True):
+    if level := typography.heading_level(text, size, bold, len(lines)):
         return Piece("heading", text, level)
     if _NUMBER.match(text):
         return Piece("list_item", text, 1, _is_open(last, right), last.joins, size)

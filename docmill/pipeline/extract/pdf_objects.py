@@ -9,6 +9,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from docmill.pipeline.extract import pdf_calls
 from docmill.pipeline.extract.pdf_text import Box, Frame
 from docmill.pipeline.extract.tables import Ruling
 
@@ -16,6 +17,7 @@ _MAX_OBJECTS = 20_000
 _MAX_POINTS = 400
 _MAX_RULINGS = 2_000
 _THIN = 2.0
+_TEXT = raw.FPDF_PAGEOBJ_TEXT
 _SHORT = 6.0
 
 
@@ -32,14 +34,12 @@ def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
     """Images and rulings of a page, those inside of form objects too (images only)."""
     drawing = Drawing()
     paths = []
-    count = raw.FPDFPage_CountObjects(page)
-    get_object, get_type = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
-    handle = page.raw
-    for index in range(min(count, _MAX_OBJECTS)):
-        item = get_object(handle, index)
-        kind = get_type(item)
-        if kind == raw.FPDF_PAGEOBJ_TEXT:
+    numbers = range(min(raw.FPDFPage_CountObjects(page), _MAX_OBJECTS))
+    objects = map(pdf_calls.page_object, itertools.repeat(pdf_calls.address(page.raw)), numbers)
+    for index, kind in enumerate(map(pdf_calls.object_kind, objects)):
+        if kind == _TEXT:
             continue
+        item = raw.FPDFPage_GetObject(page.raw, index)
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
             drawing.images.append(_bounds(item, frame))
         elif kind == raw.FPDF_PAGEOBJ_FORM:

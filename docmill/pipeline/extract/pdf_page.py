@@ -71,7 +71,7 @@ def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing, frame: 
     covered = max((_area(box) for box in drawing.images), default=0.0) / area
     if layer.characters < _FEW_CHARACTERS:
         return covered > 0.1 or drawing.paths > _MANY_PATHS or (layer.characters == 0 and bool(drawing.images))
-    text = "".join(segment.text for segment in layer.segments)
+    text = "".join([segment.text for segment in layer.segments])
     if layer.unmapped > _UNMAPPED or not is_readable(text):
         return True
     if covered < _FULL_PAGE:
@@ -139,8 +139,8 @@ def _area(box: Box) -> float:
 
 def _is_right_to_left(segments: list[Segment]) -> bool:
     """Whether Hebrew or Arabic letters outnumber the others."""
-    text = "".join(segment.text for segment in segments)
-    if text.isascii() or not _RIGHT_TO_LEFT.search(text):
+    if not _RIGHT_TO_LEFT.search("".join([segment.text for segment in segments if not segment.text.isascii()])):
         return False
+    text = "".join(segment.text for segment in segments)
     right = len(_RIGHT_TO_LEFT.findall(text))
     return right > sum(map(str.isalpha, text)) - right

@@ -1,6 +1,6 @@
 """A PDF page's text layer as segments, read from pdfium with few calls.
 
-pdfium gives the text with line breaks at once; places cost a call each. So a line is measured at three characters,
+pdfium gives the text with line breaks at once; places cost a call each. So a line is measured at its two ends,
 and only lines with a gap in them are measured word by word.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from docmill.pipeline.extract import pdf_calls
 from docmill.pipeline.extract.segments import Segment
 
 _HYPHEN_BREAK = "\ufffe"
@@ -21,7 +22,10 @@ LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(
 _GAP = 0.9
 _WIDE = 0.72
 _NAME_BYTES = 96
-_SAMPLES = 24
+_SAMPLES = 12
+_SPACES = " \u00a0\t"
+_CLOSE = 0.5
+_LONG = 40
 
 Box = tuple[float, float, float, float]
 
@@ -85,6 +89,7 @@ class _Reader:
         self._page = page
         self._textpage = textpage
         self._raw = textpage.raw
+        self._address = pdf_calls.address(textpage.raw)
         self._frame = Frame(page, quarter_turns)
         self._box_of = self._make_box_of()
 
@@ -92,15 +97,15 @@ class _Reader:
         layer = TextLayer(turns=self._frame.quarter_turns)
         text, indices = self._text_and_indices()
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
-        if not text:
+        spans = _line_spans(text)
+        if not spans:
             return layer
-        spans = list(_line_spans(text))
         gaps = self._gaps() if self._textpage.count_rects() > len(spans) else []
-        bold = _BoldFonts(self._raw)
+        bold = _BoldFonts(self._raw, self._address)
         upright: list[tuple[Segment, int, int]] = []
-        for start, end, joins in spans:
-            segment, is_upright = self._measure(text, start, end, joins, indices)
-            if is_upright:
+        measured = self._measure(text, spans, indices)
+        for (start, end, _), (segment, is_level) in zip(spans, measured, strict=True):
+            if is_level:
                 upright.append((segment, start, end))
             else:
                 layer.sideways.append(segment.text)
@@ -110,21 +115,34 @@ class _Reader:
                 layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
-        sample = spans[:: max(len(spans) // _SAMPLES, 1)]
-        unmapped = sum(raw.FPDFText_HasUnicodeMapError(self._raw, indices[start]) == 1 for start, _, _ in sample)
-        layer.unmapped = unmapped / len(sample) if sample else 0.0
+        sample = spans[:: len(spans) // _SAMPLES + 1]
+        unmapped = sum(pdf_calls.has_no_unicode(self._address, indices[start]) == 1 for start, _, _ in sample)
+        layer.unmapped = unmapped / len(sample)
         return layer
 
     @staticmethod
     def _mark_bold(lines: list[tuple[Segment, int, int]], indices: range | list[int], bold: "_BoldFonts") -> None:
-        """Note which lines are bold. Asking costs, and a full line is no heading, so those are asked only where the
-        line below is bold."""
+        """Note which lines are bold. Asking costs, and no line that is full, ends a sentence or is long and goes on
+        closely below in small letters ends a heading, so those are asked only where the line below is bold."""
         edge = max((segment.x1 for segment, _, _ in lines), default=0.0)
         below_is_bold = False
+        below: Segment | None = None
         for segment, start, end in reversed(lines):
-            if below_is_bold or segment.x1 < edge - segment.size:
-                segment.bold = bold.covers(indices[start], indices[(start + end) // 2], indices[end - 1])
-            below_is_bold = segment.bold
+            may_end_heading = (
+                segment.x1 < edge - segment.size
+                and segment.text[-1] != "."
+                and not (
+                    below
+                    and end - start > _LONG
+                    and below.text[0].islower()
+                    and below.y0 - segment.y1 < _CLOSE * segment.size
+                )
+            )
+            if below_is_bold or may_end_heading:
+                segment.bold = bold.is_bold(indices[start]) and bold.covers(
+                    indices[(start + end) // 2], indices[end - 1]
+                )
+            below, below_is_bold = segment, segment.bold
 
     def _text_and_indices(self) -> tuple[str, range | list[int]]:
         """The text, and for each of its characters the index that pdfium's other calls want."""
@@ -140,43 +158,45 @@ class _Reader:
 
     def _make_box_of(self) -> Callable[[int], Box]:
         rect = raw.FS_RECTF()
-        reference = ctypes.byref(rect)
-        get, textpage, frame = raw.FPDFText_GetLooseCharBox, self._raw, self._frame
+        place = ctypes.addressof(rect)
+        get, textpage, frame = pdf_calls.loose_char_box, self._address, self._frame
         x, y = frame.x0, frame.y1
 
         def box_of(index: int) -> Box:
-            get(textpage, index, reference)
+            get(textpage, index, place)
             return frame.box(rect.left, rect.bottom, rect.right, rect.top)
 
         def unturned_box_of(index: int) -> Box:
-            get(textpage, index, reference)
+            get(textpage, index, place)
             return rect.left - x, y - rect.top, rect.right - x, y - rect.bottom
 
         return box_of if frame.turns else unturned_box_of
 
     def _measure(
-        self, text: str, start: int, end: int, joins: bool, indices: range | list[int]
-    ) -> tuple[Segment, bool]:
-        """The line as one segment, and whether it runs from left to right."""
-        first_index, last_index = indices[start], indices[end - 1]
-        left, y0, x1, bottom = self._box_of(first_index)
-        x0, top, right, y1 = self._box_of(last_index)
-        size, other_size = bottom - y0, y1 - top
-        if left < x0:
-            x0 = left
-        if right > x1:
-            x1 = right
-        if top < y0:
-            y0 = top
-        if bottom > y1:
-            y1 = bottom
-        if not 0.95 * size < other_size < 1.05 * size:
-            middle = self._box_of(indices[(start + end) // 2])
-            size = sorted((size, other_size, middle[3] - middle[1]))[1] or size
-        is_upright = y1 - y0 < 1.5 * size or end - start < 3 or (x1 - x0 > y1 - y0 and y1 - y0 < 2.2 * size)
-        if not is_upright:
-            size = max(right - left, 1.0)
-        return Segment(text[start:end], x0, y0, x1, y1, size, joins=joins), is_upright
+        self, text: str, spans: list[tuple[int, int, bool]], indices: range | list[int]
+    ) -> Iterator[tuple[Segment, bool]]:
+        """Each line as one segment, and whether it runs from left to right."""
+        box_of = self._box_of
+        for start, end, joins in spans:
+            left, y0, x1, bottom = box_of(indices[start])
+            x0, top, right, y1 = box_of(indices[end - 1])
+            size, other_size = bottom - y0, y1 - top
+            if left < x0:
+                x0 = left
+            if right > x1:
+                x1 = right
+            if top < y0:
+                y0 = top
+            if bottom > y1:
+                y1 = bottom
+            if not 0.95 * size < other_size < 1.05 * size:
+                middle = box_of(indices[(start + end) // 2])
+                size = sorted((size, other_size, middle[3] - middle[1]))[1] or size
+            height = y1 - y0
+            is_level = height < 1.5 * size or end - start < 3 or (x1 - x0 > height and height < 2.2 * size)
+            if not is_level:
+                size = max(right - left, 1.0)
+            yield Segment(text[start:end], x0, y0, x1, y1, size, False, joins), is_level
 
     def _gaps(self) -> list[tuple[float, float, float]]:
         """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
@@ -257,18 +277,20 @@ class _Reader:
 class _BoldFonts:
     """Tells by its font whether a character is bold; each font is looked into once a page."""
 
-    def __init__(self, textpage: Any) -> None:
+    def __init__(self, textpage: Any, address: int) -> None:
         self._textpage = textpage
+        self._address = address
         self._name = ctypes.create_string_buffer(_NAME_BYTES)
-        self._flags = ctypes.byref(ctypes.c_int())
+        self._place = ctypes.addressof(self._name)
         self._known: dict[bytes, bool] = {}
 
     def covers(self, *indices: int) -> bool:
         """Whether all these characters are bold."""
-        return all(map(self._is_bold, indices))
+        return all(map(self.is_bold, indices))
 
-    def _is_bold(self, index: int) -> bool:
-        length = raw.FPDFText_GetFontInfo(self._textpage, index, self._name, _NAME_BYTES, self._flags)
+    def is_bold(self, index: int) -> bool:
+        """Whether this character is bold."""
+        length = pdf_calls.font_info(self._address, index, self._place, _NAME_BYTES, None)
         name = self._name.value if 0 < length <= _NAME_BYTES else b""
         known = self._known.get(name)
         if known is None:
@@ -281,20 +303,18 @@ class _BoldFonts:
         return known
 
 
-def _line_spans(text: str) -> Iterator[tuple[int, int, bool]]:
+def _line_spans(text: str) -> list[tuple[int, int, bool]]:
     """(start, end, whether a hyphen ends it) of each line that holds more than spaces, spaces at its ends left out."""
-    start, length = 0, len(text)
-    while start < length:
-        line_end, hyphen = text.find("\r\n", start), text.find(_HYPHEN_BREAK, start)
-        if line_end < 0:
-            line_end = length
-        joins = 0 <= hyphen < line_end
-        end = hyphen if joins else line_end
-        following = end + (1 if joins else 2)
-        while start < end and text[start] in " \u00a0\t":
-            start += 1
-        while end > start and text[end - 1] in " \u00a0\t":
-            end -= 1
-        if end > start:
-            yield start, end, joins
-        start = following
+    spans = []
+    start = 0
+    for line in text.split("\r\n"):
+        pieces = line.split(_HYPHEN_BREAK) if _HYPHEN_BREAK in line else (line,)
+        last = len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            stripped = piece.strip(_SPACES)
+            if stripped:
+                first = start + len(piece) - len(piece.lstrip(_SPACES)) if piece[0] in _SPACES else start
+                spans.append((first, first + len(stripped), number < last))
+            start += len(piece) + 1
+        start += 1
+    return spans

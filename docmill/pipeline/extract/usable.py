@@ -1,11 +1,14 @@
 """Whether a page's text layer can be trusted, told from the text itself."""
 
 import re
+import string
 
 _CID = re.compile(r"\(cid:\d+\)")
 _MIXED = re.compile(r"[^\W\d_]*[a-zà-ÿ][A-ZÀ-Þ]{1,}[a-zà-ÿ]|[a-zà-ÿ]\d[a-zà-ÿ]|\w[~^|\\{}<>]\w")
 _JUNK = re.compile(r"[\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _WORDS = re.compile(r"[^\W_]+")
+_CONTROLS = bytes(code for code in range(128) if _JUNK.match(chr(code)))
+_ALPHANUMERIC = (string.ascii_letters + string.digits + " ").encode()
 _SAMPLE = 600
 _MAX_JUNK = 0.15
 _MAX_ODD_WORDS = 0.07
@@ -17,10 +20,14 @@ def is_readable(text: str) -> bool:
     letters = len(text) - text.count(" ")
     if not letters:
         return False
-    junk = len(_JUNK.findall(text)) + sum(map(len, _CID.findall(text)))
-    if junk > _MAX_JUNK * letters:
-        return False
-    return letters < 40 or len(_WORDS.sub("", text.replace(" ", ""))) < 0.6 * letters
+    if text.isascii():  # bytes are counted ten times as fast
+        data = text.encode()
+        junk, signs = len(data) - len(data.translate(None, _CONTROLS)), len(data.translate(None, _ALPHANUMERIC))
+    else:
+        junk, signs = len(_JUNK.findall(text)), len(_WORDS.sub("", text.replace(" ", "")))
+    if "(cid:" in text:
+        junk += sum(map(len, _CID.findall(text)))
+    return junk <= _MAX_JUNK * letters and (letters < 40 or signs < 0.6 * letters)
 
 
 def is_good_ocr(text: str) -> bool:

@@ -9,12 +9,22 @@ _LAST_WORD = re.compile(r"[\w-]+$")
 _FIRST_WORD = re.compile(r"\w+")
 _MAX_COMPOUNDS = 20_000
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
 _LIGATURES |= {0xAD: "", 0xA0: " ", 0x2002: " ", 0x2003: " ", 0x2009: " ", 0x200B: ""}
 
 
 def plain_letters(text: str) -> str:
     """Text with ligatures as letters, odd spaces as spaces and without soft hyphens."""
-    return text if text.isascii() else text.translate(_LIGATURES)
+    if text.isascii() or (text.isprintable() and not _LIGATURE.search(text)):
+        return text
+    return text.translate(_LIGATURES)
+
+
+def evenly_spaced(text: str) -> str:
+    """Text with every run of white space as one space, and none at its ends."""
+    if text.isprintable() and "  " not in text:  # no white space but single blanks
+        return text.strip()
+    return " ".join(text.split())
 
 
 class Compounds:
@@ -25,7 +35,7 @@ class Compounds:
 
     def learn(self, text: str) -> None:
         """Take note of the hyphenated words in `text`."""
-        if "-" in text and len(self._seen) < _MAX_COMPOUNDS:
+        if len(self._seen) < _MAX_COMPOUNDS:
             self._seen.update(word.lower() for word in _COMPOUND.findall(text))
 
     def join(self, before: str, after: str) -> str:
@@ -48,13 +58,14 @@ class Compounds:
 
     def join_line(self, text: str, joins: bool, line: str) -> str:
         """`text` continued by the next line."""
-        if not joins and text[-1].isalnum() and line[0].isascii():
+        last = text[-1]
+        if not joins and last < "\u3000" and last not in "-—/":
             return f"{text} {line}"
-        if not joins and len(text) > 1 and text[-1] == "-" and text[-2].isalnum():
+        if not joins and len(text) > 1 and last == "-" and text[-2].isalnum():
             text, joins = text[:-1], True
         if joins:
             return self.join(text, line)
-        if text[-1] in "—/" or (_is_unspaced(text[-1]) and _is_unspaced(line[0])):
+        if last in "—/" or (_is_unspaced(last) and _is_unspaced(line[0])):
             return text + line
         return f"{text} {line}"
 

@@ -1,0 +1,35 @@
+"""The functions of pdfium that are called for single characters and objects, declared to take bare addresses: checking
+the typed pointers of pypdfium2's declarations takes longer than these calls do."""
+
+import ctypes
+from typing import Any
+
+import pypdfium2.raw as raw
+
+_POINTER, _INT, _LENGTH = ctypes.c_void_p, ctypes.c_int, ctypes.c_ulong
+
+
+def _bare(function: Any, result: Any, *arguments: Any) -> Any:
+    place: Any = ctypes.cast(function, _POINTER).value
+    return ctypes.CFUNCTYPE(result, *arguments)(place)
+
+
+def address(handle: Any) -> int:
+    """The address that a handle (`.raw` of a page or a text page) stands for."""
+    return ctypes.cast(handle, _POINTER).value or 0
+
+
+loose_char_box = _bare(raw.FPDFText_GetLooseCharBox, _INT, _POINTER, _INT, _POINTER)
+"""(text page, index, FS_RECTF): the character's box, as high as its font."""
+
+font_info = _bare(raw.FPDFText_GetFontInfo, _LENGTH, _POINTER, _INT, _POINTER, _LENGTH, _POINTER)
+"""(text page, index, buffer, its length, flags): the font's name, and how long it is with its end."""
+
+has_no_unicode = _bare(raw.FPDFText_HasUnicodeMapError, _INT, _POINTER, _INT)
+"""(text page, index): 1 where the font does not tell what the character is."""
+
+page_object = _bare(raw.FPDFPage_GetObject, _POINTER, _POINTER, _INT)
+"""(page, index): the address of one thing drawn."""
+
+object_kind = _bare(raw.FPDFPageObj_GetType, _INT, _POINTER)
+"""(object): which kind of thing it is."""
