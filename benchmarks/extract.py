@@ -3,7 +3,7 @@
     python -m benchmarks.extract [--documents DIR] [--json FILE] [--picture FILE] [--texts N]
 
 Quality is 100 % less the edit distance to the author's text over its length, spaces and list marks evened out, so
-order, running headers left in and hyphens left in all count. Times are medians of interleaved runs on one thread.
+order, running headers left in and hyphens left in all count. Times are medians of interleaved rounds on one thread.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from benchmarks import extract_documents as documents
 from benchmarks import extract_peers as peers
 
 GROUPS = ("plain", "two columns", "tables", "mixed", "right to left")
-RUNS = 3
+ROUNDS = 7
 _MARKS = re.compile(r"[|•\-–—\u00ad\ufffe\x02]+(?=\s)|[|•]")
 
 
@@ -52,22 +52,17 @@ def timed(call: Callable[[], str]) -> tuple[str, float]:
 def compare(readers: dict[str, Callable[[Path], str]], files: list[documents.Document]) -> list[dict[str, Any]]:
     """A row a reader: quality by group and overall, and the median of its time over pdfium's on plain pages."""
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    seconds: dict[str, dict[Path, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for run in range(RUNS):
-        for file in files:
-            for name, read in readers.items():
-                if run and file.group == "mixed":
-                    continue
-                try:
-                    text, taken = timed(lambda read=read, file=file: read(file.path))
-                except Exception as error:
-                    text, taken = "", float("nan")
-                    print(f"{name} failed on {file.path.name}: {error!r}")
-                seconds[name][file.path].append(taken)
-                if run == 0:
-                    scores[name][file.group].append(quality(text, file.truth))
-    floor = "pypdfium2 (raw)" if "pypdfium2 (raw)" in readers else next(iter(readers))
+    for file in files:
+        for name, read in readers.items():
+            try:
+                text = read(file.path)
+            except Exception as error:
+                text = ""
+                print(f"{name} failed on {file.path.name}: {error!r}")
+            scores[name][file.group].append(quality(text, file.truth))
     plain = [file.path for file in files if file.group in ("plain", "docx") or file.group.startswith("given")]
+    seconds = times(readers, plain)
+    floor = "pypdfium2 (raw)" if "pypdfium2 (raw)" in readers else next(iter(readers))
     rows = []
     for name in readers:
         ratios = [median(seconds[name][path]) / median(seconds[floor][path]) for path in plain]
@@ -82,6 +77,20 @@ def compare(readers: dict[str, Callable[[Path], str]], files: list[documents.Doc
             }
         )
     return rows
+
+
+def times(readers: dict[str, Callable[[Path], str]], paths: list[Path]) -> dict[str, dict[Path, list[float]]]:
+    """Seconds a file, `ROUNDS` times; before each the reader reads the file once, so that none pays for the last."""
+    seconds: dict[str, dict[Path, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for _ in range(ROUNDS):
+        for path in paths:
+            for name, read in readers.items():
+                try:
+                    read(path)
+                    seconds[name][path].append(timed(lambda read=read, path=path: read(path))[1])
+                except Exception:  # said where quality was taken
+                    seconds[name][path].append(float("nan"))
+    return seconds
 
 
 def compare_ocr(scans: list[tuple[documents.Scan, documents.Document]]) -> list[dict[str, Any]]:
