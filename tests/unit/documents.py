@@ -5,6 +5,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pypdfium2 as pdfium
+from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
@@ -65,3 +67,13 @@ def zip_bytes(**files: str) -> bytes:
         for name, text in files.items():
             archive.writestr(name, text)
     return stream.getvalue()
+
+
+def printed(texts: Sequence[str], dpi: int = 150) -> Image.Image:
+    """A slip of paper with these lines, as a grey image."""
+    stream = io.BytesIO()
+    canvas = Canvas(stream, pagesize=A4)
+    lines(texts, y=HEIGHT - 60, size=16)(canvas)
+    canvas.save()
+    page = pdfium.PdfDocument(stream.getvalue())[0]
+    return page.render(scale=dpi / 72, crop=(0, HEIGHT - 60 - 24 * len(texts), 200, 20)).to_pil().convert("L")

@@ -62,7 +62,7 @@ class Numbering:
             place = int(match[1]) - 1
             at = levels.get(place)
             value = counters.get(place, at.start if at else 1)
-            return _written(value, at.format if at else "decimal")
+            return written_number(value, at.format if at else "decimal")
 
         return _PLACEHOLDER.sub(number, level.text)
 
@@ -97,7 +97,8 @@ def _level(element: Any) -> _Level:
     return _Level(value("w:numFmt", "decimal"), value("w:lvlText", ""), int(value("w:start", "1")))
 
 
-def _written(value: int, number_format: str) -> str:
+def written_number(value: int, number_format: str) -> str:
+    """A number as lists write it; `number_format` is one of Word's names (decimal, lowerLetter, upperRoman …)."""
     if number_format in ("lowerLetter", "upperLetter") and value > 0:
         letters = chr(ord("a") + (value - 1) % 26) * min((value - 1) // 26 + 1, 10)
         return letters if number_format == "lowerLetter" else letters.upper()

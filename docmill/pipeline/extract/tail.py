@@ -1,4 +1,4 @@
-"""The formats that kreuzberg reads for us: PPTX, XLSX, OpenDocument, RTF, EPUB, MSG."""
+"""The formats that kreuzberg reads for us: PPTX, XLSX, RTF, EPUB, MSG."""
 
 from collections.abc import Iterator
 from pathlib import Path
