@@ -13,6 +13,14 @@ from docmill.pipeline.extract.table import BY_CONTENT_TYPE, BY_EXTENSION, FileTy
 _HEAD = 8192
 _MAX_CONTROLS = 0.01
 _MAX_ZIP_DIRECTORY = 8 * 1024 * 1024
+_OLE_NAMES = (
+    ("__nameid_version1.0", "application/vnd.ms-outlook"),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+)
 _WORDS_FOR = {
     "zip": "a ZIP archive",
     "ole": "an old Office file",
@@ -153,9 +161,7 @@ def _ole_content(path: Path, head: bytes) -> str:
         directory = file.read(8192)
     if "EncryptedPackage".encode("utf-16-le") in directory:
         raise PermanentError("encrypted")
-    if (
-        "__nameid_version1.0".encode("utf-16-le") in directory
-        or "__properties_version1.0".encode("utf-16-le") in directory
-    ):
-        return "application/vnd.ms-outlook"
+    for name, content_type in _OLE_NAMES:
+        if name.encode("utf-16-le") + b"\0\0" in directory:
+            return content_type
     return "ole"

@@ -15,7 +15,7 @@ from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
-_MAX_ATTACHMENTS = 100
+MAX_ATTACHMENTS = 100
 _MAX_DEPTH = 3
 _depth = 0
 
@@ -45,7 +45,7 @@ def _pages(message: EmailMessage) -> Iterator[Page]:
                 writer.add("paragraph", paragraph)
     yield writer.page(1)
     number = 1
-    for attachment in list(message.iter_attachments())[:_MAX_ATTACHMENTS]:
+    for attachment in list(message.iter_attachments())[:MAX_ATTACHMENTS]:
         for page in _attachment_pages(attachment):
             number += 1
             yield replace(page, number=number)
@@ -60,19 +60,24 @@ def _text_of(part: MIMEPart) -> str:
 
 
 def _attachment_pages(part: MIMEPart) -> Iterator[Page]:
-    """The pages of an attachment; none when it is of no accepted type or cannot be read: the message still counts."""
-    global _depth
-    from docmill.pipeline.extract import detect_type, read_document
-
-    name = Path(part.get_filename() or "").name
+    name = part.get_filename() or ""
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload(0) if part.is_multipart() else None
         data, name = (inner.as_bytes() if isinstance(inner, EmailMessage) else b""), "message.eml"
     else:
         content = part.get_payload(decode=True)
         data = content if isinstance(content, bytes) else b""
+    yield from attachment_pages(name, data)
+
+
+def attachment_pages(name: str, data: bytes) -> Iterator[Page]:
+    """The pages of an attachment; none when it is of no accepted type or cannot be read: the message still counts."""
+    global _depth
+    from docmill.pipeline.extract import detect_type, read_document
+
     if not data or _depth >= _MAX_DEPTH:
         return
+    name = Path(name).name
     with tempfile.NamedTemporaryFile(suffix=Path(name).suffix) as file:
         file.write(data)
         file.flush()

@@ -1,4 +1,4 @@
-"""The formats that kreuzberg reads for us: PPTX, XLSX, RTF, EPUB, MSG."""
+"""The formats that kreuzberg reads for us: PPTX, XLSX, RTF, EPUB, and the text of MSG and XLS."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +16,23 @@ from docmill.pipeline.types import Page
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _SHEETS = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.ms-excel",
 }
 _MIDNIGHT = " 00:00:00"
 
 
 def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """One page a slide, sheet or chapter, where the format has them; otherwise one page."""
+    result = extract(path, content_type)
+    metadata = dict(result.metadata)
+    pages = list(_slides(result, metadata) if content_type == _SLIDES else _pages(result, content_type))
+    title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
+    numbered = (page for page in pages if wanted is None or page.number in wanted)
+    return Reading(title or None, len(pages), numbered)
 
+
+def extract(path: Path, content_type: str) -> Any:
+    """kreuzberg's result for the file. Raises PermanentError: `corrupt`, `encrypted`."""
     config = kreuzberg.ExtractionConfig(
         use_cache=False,
         output_format="plain",
@@ -31,15 +40,10 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
         pages=kreuzberg.PageConfig(extract_pages=True),
     )
     try:
-        result = kreuzberg.extract_bytes_sync(path.read_bytes(), content_type, config)
+        return kreuzberg.extract_bytes_sync(path.read_bytes(), content_type, config)
     except (KreuzbergError, OSError, ValueError) as error:
         encrypted = any(word in str(error).lower() for word in ("password", "encrypt"))
         raise PermanentError("encrypted" if encrypted else "corrupt") from error
-    metadata = dict(result.metadata)
-    pages = list(_slides(result, metadata) if content_type == _SLIDES else _pages(result, content_type))
-    title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
-    numbered = (page for page in pages if wanted is None or page.number in wanted)
-    return Reading(title or None, len(pages), numbered)
 
 
 def _slides(result: Any, metadata: dict[str, Any]) -> Iterator[Page]:
@@ -108,7 +112,8 @@ def _write(writer: PageWriter, content: dict[str, Any], depth: int) -> None:
             for name, value in content["entries"]:
                 writer.add("paragraph", f"{name}: {value}")
         case _:
-            writer.add("paragraph", text)
+            for paragraph in clean(text).split("\n\n"):
+                writer.add("paragraph", paragraph)
 
 
 def _write_table(writer: PageWriter, grid: dict[str, Any]) -> None:
