@@ -1,6 +1,8 @@
 """Pages without usable text are read by OCR, whichever way they lie; the others are not."""
 
 import io
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
+from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract import ocr
-from tests.unit.documents import HEIGHT, SENTENCES, lines, pages_of, together, write_pdf
+from docmill.pipeline.extract.ocr_tesseract import TesseractEngine
+from tests.unit.documents import HEIGHT, SENTENCES, lines, pages_of, printed, text_of, together, write_pdf
 
 TEXTS = ("The lighthouse keeper counts the ships", "that pass before dawn and writes", "their names into a green book.")
 
@@ -89,9 +93,44 @@ def test_a_tiff_has_a_page_for_each_frame(tmp_path: Path) -> None:
     assert [page.number for page in pages_of(tmp_path / "a.tif")] == [1, 2]
 
 
-def test_a_truncated_image_is_corrupt(tmp_path: Path) -> None:
-    from docmill.pipeline.errors import PermanentError
+@pytest.mark.parametrize("name", ["a.webp", "a.jpg", "a.png"])
+def test_every_kind_of_image_is_read(tmp_path: Path, name: str) -> None:
+    picture(tmp_path).save(tmp_path / name, quality=80)
+    assert text_of(tmp_path / name).replace("\n\n", " ") == " ".join(TEXTS)
 
+
+def test_frames_of_a_tiff_differ_and_can_be_asked_for(tmp_path: Path) -> None:
+    slips = [printed([text]) for text in TEXTS[:2]]
+    slips[0].save(tmp_path / "a.tif", save_all=True, append_images=slips[1:])
+    assert [page.text for page in pages_of(tmp_path / "a.tif")] == list(TEXTS[:2])
+    assert [(page.number, page.text) for page in pages_of(tmp_path / "a.tif", range(2, 3))] == [(2, TEXTS[1])]
+
+
+@pytest.fixture
+def tesseract(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DOCMILL_OCR", "tesseract")
+    ocr._engine.cache_clear()
+    yield
+    ocr._engine.cache_clear()
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
+@pytest.mark.usefixtures("tesseract")
+def test_tesseract_reads_where_it_is_chosen(tmp_path: Path) -> None:
+    assert isinstance(ocr._engine(), TesseractEngine)
+    (page,) = pages_of(write_pdf(tmp_path / "a.pdf", pasted(printed([*TEXTS, *TEXTS]), 400)))
+    assert page.source == "ocr"
+    assert " ".join(page.text.split()) == " ".join([*TEXTS, *TEXTS])
+
+
+@pytest.mark.usefixtures("tesseract")
+def test_tesseract_that_is_chosen_but_absent_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PermanentError, match="tesseract is chosen for OCR but is not installed"):
+        ocr.read_image(np.full((200, 300, 3), 255, np.uint8))
+
+
+def test_a_truncated_image_is_corrupt(tmp_path: Path) -> None:
     stream = io.BytesIO()
     picture(tmp_path).save(stream, "PNG")
     (tmp_path / "a.png").write_bytes(stream.getvalue()[:3000])

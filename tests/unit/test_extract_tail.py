@@ -1,13 +1,15 @@
 """The other formats that people bring."""
 
+import zipfile
 from email.message import EmailMessage
 from pathlib import Path
 
+import pptx
 import pytest
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract import ACCEPTED
-from tests.unit.documents import SENTENCES, blocks_of, lines, pages_of, write_pdf
+from tests.unit.documents import SENTENCES, blocks_of, lines, pages_of, printed, write_pdf
 
 DATA = Path(__file__).parent / "data"
 
@@ -16,6 +18,12 @@ def written(tmp_path: Path, name: str, text: str | bytes) -> Path:
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
+
+
+def png(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "slip.png"
+    printed([text]).save(path)
+    return str(path)
 
 
 def test_every_accepted_type_names_a_module_that_reads() -> None:
@@ -30,7 +38,46 @@ def test_slides_are_pages() -> None:
         ("heading", "Slide one title"), ("paragraph", "First point"), ("paragraph", "Second point"),
     ]  # fmt: skip
     assert "Speaker notes here" in first.text
-    assert blocks_of(second)[1:] == [("table_row", "cell 00 | cell 01"), ("table_row", "cell 10 | cell 11")]
+    assert blocks_of(second)[1:] == [("table_header", "cell 00 | cell 01"), ("table_row", "cell 10 | cell 11")]
+
+
+def test_slides_come_in_the_order_they_are_shown_with_their_pictures(tmp_path: Path) -> None:
+    presentation = pptx.Presentation()
+    for title in ("Second", "Third", "First"):
+        slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+        slide.shapes.title.text = title
+    slide.shapes.add_picture(png(tmp_path, "The lighthouse keeper counts the ships"), 0, 0)
+    order = presentation.slides._sldIdLst
+    order.insert(0, order[-1])
+    presentation.save(tmp_path / "a.pptx")
+    assert [blocks_of(page) for page in pages_of(tmp_path / "a.pptx")] == [
+        [("heading", "First"), ("paragraph", "The lighthouse keeper counts the ships")],
+        [("heading", "Second")],
+        [("heading", "Third")],
+    ]
+
+
+def test_pictures_in_sheets_are_read_on_their_sheet(tmp_path: Path) -> None:
+    picture = Path(png(tmp_path, "The lighthouse keeper counts the ships")).read_bytes()
+    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+    def links(kind: str, target: str) -> str:
+        return (
+            f'<Relationships xmlns="x"><Relationship Id="r1" Type="{kinds}/{kind}" Target="{target}"/></Relationships>'
+        )
+
+    path = tmp_path / "book.xlsx"
+    path.write_bytes((DATA / "book.xlsx").read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/worksheets/_rels/sheet1.xml.rels", links("drawing", "../drawings/drawing1.xml"))
+        archive.writestr("xl/drawings/drawing1.xml", "<drawing/>")
+        archive.writestr("xl/drawings/_rels/drawing1.xml.rels", links("image", "/xl/media/image1.png"))
+        archive.writestr("xl/media/image1.png", picture)
+    budget, notes = pages_of(path)
+    assert blocks_of(budget)[-2:] == [
+        ("table_row", "Paint | 30"), ("paragraph", "The lighthouse keeper counts the ships"),
+    ]  # fmt: skip
+    assert "lighthouse" not in notes.text
 
 
 def test_sheets_are_pages_of_rows() -> None:

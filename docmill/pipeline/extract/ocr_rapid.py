@@ -17,6 +17,7 @@ from docmill.pipeline.extract.segments import Segment
 
 _DETECT_SIDE = 1120
 _DETECT_SIDE_SMALL_PRINT = 2000
+_MIN_DETECT_SIDE = 368
 _SMALL_PRINT = 11.0
 _POOR = 0.95
 _MIN_SCORE = 0.5
@@ -77,7 +78,7 @@ class RapidEngine:
     def _detect_at(self, image: Image, side: int) -> Quads:
         scale = min(1.0, side / max(image.shape[:2]))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        boxes = self._ocr._load_det_model()(small).boxes
+        boxes = self._ocr._load_det_model()(_padded(np.asarray(small, np.uint8))).boxes
         if boxes is None:
             return np.empty((0, 4, 2), np.float32)
         return np.asarray(boxes, np.float32) / np.float32(scale)
@@ -107,6 +108,16 @@ class RapidEngine:
             letters += len(text)
             confidence += score * len(text)
         return _segments(lines), confidence / letters if letters else 0.0
+
+
+def _padded(image: Image) -> Image:
+    """A small image with room at its right and lower edges: the model enlarges what is less than 736 pixels wide or
+    high, and breaks lines in pieces whose letters become huge."""
+    height, width = (max(_MIN_DETECT_SIDE - side, 0) for side in image.shape[:2])
+    if not height and not width:
+        return image
+    paper = [float(shade) for shade in np.median(image, axis=(0, 1))]
+    return np.asarray(cv2.copyMakeBorder(image, 0, height, 0, width, cv2.BORDER_CONSTANT, value=paper), np.uint8)
 
 
 def _segments(lines: list[tuple[str, NDArray[np.float32]]]) -> list[Segment]:

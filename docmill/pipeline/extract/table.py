@@ -25,7 +25,7 @@ ACCEPTED = (
     FileType("Word (DOCX)", _OFFICE + "wordprocessingml.document", (".docx", ".docm", ".dotx"), "docx"),
     FileType("plain text", "text/plain", (".txt", ".text", ".log", ".rst"), "plain", textual=True),
     FileType("Markdown", "text/markdown", (".md", ".markdown"), "plain", textual=True),
-    FileType("PowerPoint (PPTX)", _OFFICE + "presentationml.presentation", (".pptx", ".pptm"), "tail"),
+    FileType("PowerPoint (PPTX)", _OFFICE + "presentationml.presentation", (".pptx", ".pptm"), "slides"),
     FileType("Excel (XLSX)", _OFFICE + "spreadsheetml.sheet", (".xlsx", ".xlsm"), "tail"),
     FileType("old Word (DOC)", "application/msword", (".doc",), "old_office"),
     FileType("old PowerPoint (PPT)", "application/vnd.ms-powerpoint", (".ppt",), "old_office"),

@@ -1,6 +1,6 @@
-"""The formats that kreuzberg reads for us: PPTX, XLSX, RTF, EPUB, and the text of MSG and XLS."""
+"""The formats that kreuzberg reads for us: XLSX, RTF, EPUB, and the text of MSG and XLS."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,22 @@ from kreuzberg.exceptions import KreuzbergError
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.reading import PageWriter, Reading
+from docmill.pipeline.extract.sheet_pictures import picture_texts
 from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
-_SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-_SHEETS = {
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "application/vnd.ms-excel",
-}
+_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_SHEETS = (_EXCEL, "application/vnd.ms-excel")
 _MIDNIGHT = " 00:00:00"
 
 
 def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
-    """One page a slide, sheet or chapter, where the format has them; otherwise one page."""
+    """One page a sheet or chapter, where the format has them; otherwise one page."""
     result = extract(path, content_type)
     metadata = dict(result.metadata)
-    pages = list(_slides(result, metadata) if content_type == _SLIDES else _pages(result, content_type))
+    pictures = picture_texts(path) if content_type == _EXCEL else {}
+    pages = list(_pages(result, content_type, pictures))
     title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
     numbered = (page for page in pages if wanted is None or page.number in wanted)
     return Reading(title or None, len(pages), numbered)
@@ -46,25 +45,8 @@ def extract(path: Path, content_type: str) -> Any:
         raise PermanentError("encrypted" if encrypted else "corrupt") from error
 
 
-def _slides(result: Any, metadata: dict[str, Any]) -> Iterator[Page]:
-    """Slides are told apart by offsets into the text, in bytes; the first line of one is its title."""
-    content = result.content.encode()
-    boundaries = metadata.get("pages", {}).get("boundaries") or [
-        {"byte_start": 0, "byte_end": len(content), "page_number": 1}
-    ]
-    for boundary in boundaries:
-        text = content[boundary["byte_start"] : boundary["byte_end"]].decode(errors="ignore")
-        writer = PageWriter()
-        for index, block in enumerate(filter(str.strip, text.split("\n\n"))):
-            if "\t" in block:
-                for row in block.split("\n"):
-                    writer.add("table_row", row.replace("\t", CELL_JOINT))
-            else:
-                writer.add("heading" if index == 0 and len(block) < 160 else "paragraph", block, int(index == 0))
-        yield writer.page(boundary["page_number"])
-
-
-def _pages(result: Any, content_type: str) -> Iterator[Page]:
+def _pages(result: Any, content_type: str, pictures: dict[str, list[str]]) -> Iterator[Page]:
+    """The pages; `pictures` are texts of sheets' pictures, by the sheet's name, and stand after its rows."""
     nodes = (result.document or {}).get("nodes", [])
     if not nodes:
         writer = PageWriter()
@@ -73,15 +55,29 @@ def _pages(result: Any, content_type: str) -> Iterator[Page]:
         yield writer.page(1)
         return
     break_level = 2 if content_type in _SHEETS else 1 if content_type == "application/epub+zip" else 0
-    writer, number = PageWriter(), 1
+    writer, number, name = PageWriter(), 1, ""
     for node in nodes:
         content = node["content"]
         starts_page = content["node_type"] == "heading" and content.get("level") == break_level
-        if starts_page and len(writer):
-            yield writer.page(number)
-            writer, number = PageWriter(), number + 1
+        if starts_page:
+            if len(writer):
+                _write_pictures(writer, pictures.pop(name, ()))
+                yield writer.page(number)
+                writer, number = PageWriter(), number + 1
+            name = content.get("text") or ""
         _write(writer, content, _depth(nodes, node))
+    _write_pictures(writer, pictures.pop(name, ()))
     yield writer.page(number)
+    for name, texts in pictures.items():  # sheets without a row
+        number, writer = number + 1, PageWriter()
+        writer.add("heading", name, break_level)
+        _write_pictures(writer, texts)
+        yield writer.page(number)
+
+
+def _write_pictures(writer: PageWriter, texts: Iterable[str]) -> None:
+    for text in texts:
+        writer.add("paragraph", text)
 
 
 def _depth(nodes: list[dict[str, Any]], node: dict[str, Any]) -> int:
