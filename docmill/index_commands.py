@@ -13,24 +13,23 @@ Fail = Callable[[str], NoReturn]
 
 def set_up(fail: Fail) -> str:
     """Create the index of the settings where it is missing; `fail` when another one is in use."""
-    from docmill import parts
-    from docmill.api.vector_index import setup_index, wanted_index
+    from docmill.api.vector_index import make_wanted_index, setup_index
 
     try:
-        parts.vector_store().setup()
-        setup_index()
+        make_wanted_index()
+        return f"ready: {setup_index()}"
     except DocmillError as error:
         fail(error.message)
-    return f"ready: {wanted_index()}"
 
 
 def rebuild(console: Console, fail: Fail) -> str:
     """Reindex with a progress bar. `fail` names what stopped it; run again, it goes on from there."""
     from docmill.api import reindexing
-    from docmill.api.vector_index import wanted_index
+    from docmill.api.vector_index import make_wanted_index, wanted_index
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     try:
+        make_wanted_index()
         target = wanted_index()
         if target.active:
             return f"nothing to do: the index in use is {target}"
@@ -42,10 +41,11 @@ def rebuild(console: Console, fail: Fail) -> str:
             )
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("documents", total=None)
-            old = reindexing.reindex(lambda done, total: progress.update(bar, completed=done, total=total))
+            old = reindexing.reindex(target, lambda done, total: progress.update(bar, completed=done, total=total))
     except DocmillError as error:
         fail(f"{error.message} What was done is kept: run 'docmill reindex' again to go on.")
-    return (
-        f"in use: {target}. Start docmill's processes again with these settings. Once they run, the vectors in the old"
-        f" index ({old}) can be removed."
+    done = (
+        f"in use: {target}. Start docmill's web, worker and housekeeping processes again with these settings now: those"
+        " with the old ones answer searches with 503 and leave documents in the queue."
     )
+    return done if old is None else f"{done} Once they run, the vectors in the old index ({old}) can be removed."

@@ -169,9 +169,13 @@ class CachedVector(models.Model):
 
 
 class VectorIndex(models.Model):
-    """An index in a vector store, and the model and dimension it is built with. One is active."""
+    """An index in a vector store, and the model and dimension it is built with. One is active.
 
-    store = models.CharField(max_length=40)
+    `store` is the store's name with the index's ("pinecone:docmill"), `address` its host where it has one.
+    """
+
+    store = models.CharField(max_length=120)
+    address = models.CharField(max_length=255, blank=True, default="")
     model = models.CharField(max_length=120)
     dimension = models.IntegerField()
     active = models.BooleanField(default=False)
@@ -180,7 +184,7 @@ class VectorIndex(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_index"),
-            models.UniqueConstraint(fields=["store", "model", "dimension"], name="one_index_per_model"),
+            models.UniqueConstraint(fields=["store", "address", "model", "dimension"], name="one_index_per_model"),
         ]
 
     def __str__(self) -> str:

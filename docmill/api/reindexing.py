@@ -19,7 +19,6 @@ from docmill import parts
 from docmill.api.locks import document_lock
 from docmill.api.models import Chunk, Document, IndexedDocument, VectorIndex
 from docmill.api.vector_cache import PostgresVectorCache
-from docmill.api.vector_index import wanted_index
 from docmill.pipeline.errors import TransientError
 from docmill.pipeline.index import record_id
 from docmill.pipeline.ingest import SEARCHABLE_WITHIN, EmbeddedBatch, Job, Parts, embed_and_index
@@ -34,18 +33,14 @@ Report = Callable[[int, int], None]
 """Gets the number of documents done and of all there are."""
 
 
-def reindex(report: Report) -> VectorIndex:
-    """Bring the index of the settings into use, building what is missing of it; the index that was in use until now
-    or, where there was nothing to do, still is.
+def reindex(target: VectorIndex, report: Report) -> VectorIndex | None:
+    """Bring the index of the settings, `target`, into use, building what is missing of it; the index that was in use
+    until now, if there was one.
 
     Stopped at any point, it goes on where it was when run again. Raises TransientError when a part stays down and
     PermanentError when one refuses.
     """
-    target = wanted_index()
-    if target.active:
-        return target
     old = VectorIndex.objects.filter(active=True).first()
-    parts.vector_store().setup()
     tenants: dict[int, list[str]] = {}
     while True:
         for document, ids in _build(target):
@@ -56,7 +51,7 @@ def reindex(report: Report) -> VectorIndex:
             parts.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN)
         if _bring_into_use(target):
             report(*_progress(target))
-            return old or target
+            return old
 
 
 def too_long() -> int:

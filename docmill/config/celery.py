@@ -30,7 +30,8 @@ def _watch_children(**_: object) -> None:
 
 @worker_init.connect
 def _refuse_a_foreign_index(**_: object) -> None:
-    """A worker whose model is not the index's stops here, with the sentence that says what to do."""
-    from docmill.api.vector_index import verify_index
+    """A worker whose settings name another index than the one in use stops here, with the sentence that says what to
+    do. Nothing is asked over the network: the children must not share connections."""
+    from docmill.api.vector_index import verify_index_name
 
-    verify_index()
+    verify_index_name()

@@ -61,7 +61,7 @@ _KINDS = (
     ErrorKind("index_auth", 503, "Vector store key refused", "The vector store refused the API key.", True),
     ErrorKind("index_rejected", 500, "Vector store refused", "The vector store refused the request.", True),
     ErrorKind(
-        "index_mismatch", 503, "Index mismatch", "The index was built with another model: run 'docmill reindex'.", True
+        "index_mismatch", 503, "Index mismatch", "The index in use is not the settings': run 'docmill reindex'.", True
     ),
 )
 

@@ -172,7 +172,7 @@ def test_another_model_and_store_come_into_use_while_documents_come_go_and_are_f
             gemini.faults.replace([])
             said, _ = running.communicate(timeout=120)
             assert running.returncode == 0, said
-            assert "in use: pinecone with gemini-embedding-001" in " ".join(said.split())
+            assert "in use: pinecone:production with gemini-embedding-001" in " ".join(said.split())
             assert len(gemini.texts) == len(set(gemini.texts)), "nothing is paid for twice"
 
             # The old processes refuse rather than answer wrongly, and leave new documents alone.
@@ -339,7 +339,7 @@ def test_doctor_names_each_wrong_setting_and_the_fix(stack: BackgroundSystem, en
     assert "GEMINI_API_KEY is not set" in said
     assert "Pinecone refused the key in PINECONE_API_KEY" in said
     assert "The bucket nobodys-bucket does not exist: run 'docmill setup'" in said
-    assert "The index was built on pinecone with gemini-embedding-001 (768 dimensions)" in said
+    assert "The index in use is pinecone:production with gemini-embedding-001 (768 dimensions)" in said
     assert "run 'docmill reindex'" in said.replace("Run", "run")
 
 

@@ -15,6 +15,13 @@ class VectorStore(Protocol):
     `index_mismatch`) when it refuses.
     """
 
+    name: str
+    """The store and, where it may have several, the index: recorded with the index in use ("pinecone:docmill")."""
+
+    def address(self) -> str:
+        """Where the index lies, asked for once; it tells two of one name apart. "" where the settings say it all."""
+        ...
+
     def setup(self) -> None:
         """Create the index if it is missing and wait until it is ready; raise `index_mismatch` if it has another
         dimension or metric than this store was opened with."""

@@ -30,11 +30,15 @@ def _translated(table: str) -> Iterator[None]:
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise TransientError("index_unavailable", "The vector store (PostgreSQL) did not answer.") from error
     except psycopg.errors.UndefinedTable as error:
-        raise PermanentError("index_mismatch", f"The table {table} does not exist: run 'docmill setup'.") from error
+        raise PermanentError(
+            "index_mismatch", f"The vector table {table} does not exist: run 'docmill setup'."
+        ) from error
 
 
 class PgvectorStore:
     """The vector store on a PostgreSQL that has pgvector ≥ 0.8, by libpq URL `database_url`."""
+
+    name = "pgvector"
 
     def __init__(self, database_url: str, model: str, dimension: int) -> None:
         self.table = re.sub(r"\W+", "_", f"vectors_{model}_{dimension}".lower())[:60]
@@ -58,6 +62,10 @@ class PgvectorStore:
 
     def __str__(self) -> str:
         return f"The vector table {self.table}"
+
+    def address(self) -> str:
+        """None: the vectors lie beside the rows that name them."""
+        return ""
 
     def setup(self) -> None:
         """Create the extension, the table and its indexes where they are missing."""

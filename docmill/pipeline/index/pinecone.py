@@ -64,7 +64,9 @@ def _translated(call: Callable[Concatenate["PineconeStore", P], T]) -> Callable[
         except (PineconeConnectionError, PineconeTimeoutError, RateLimitError, ServiceError) as error:
             raise TransientError("index_unavailable", f"Pinecone did not take the request: {_said(error)}") from error
         except NotFoundError as error:
-            raise PermanentError("index_mismatch", f"{self} does not exist: run 'docmill setup-index'.") from error
+            raise PermanentError(
+                "index_mismatch", f"{self} does not exist: correct PINECONE_INDEX, or run 'docmill setup-index'."
+            ) from error
         except (ApiError, PineconeValueError) as error:
             raise PermanentError("index_rejected", f"Pinecone refused the request: {_said(error)}") from error
         except PineconeError as error:
@@ -86,7 +88,8 @@ class PineconeStore:
         controller_host: str | None = None,
         concurrency: int = 4,
     ) -> None:
-        self.name = index
+        self.name = f"pinecone:{index}"
+        self._index_name = index
         self.dimension = dimension
         self._api_key = api_key
         self._deployment = {"deployment_type": "managed", "cloud": cloud, "region": region}
@@ -96,19 +99,27 @@ class PineconeStore:
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
-        return f"The Pinecone index {self.name}"
+        return f"The Pinecone index {self._index_name}"
+
+    @_translated
+    def address(self) -> str:
+        """The index's host, which is another one in another project."""
+        return str(self._index.host)
 
     @_translated
     def setup(self) -> None:
         """Create the index where it is missing, wait until it is ready, and check it."""
-        if not self._client.indexes.exists(self.name):
+        if not self._client.indexes.exists(self._index_name):
             field = {"type": "dense_vector", "dimension": self.dimension, "metric": METRIC}
             with suppress(ConflictError):  # made by another process meanwhile
                 self._client.indexes.create(
-                    name=self.name, schema={"fields": {"_values": field}}, deployment=self._deployment, timeout=-1
+                    name=self._index_name,
+                    schema={"fields": {"_values": field}},
+                    deployment=self._deployment,
+                    timeout=-1,
                 )
         deadline = time.monotonic() + _READY_SECONDS
-        while not self._client.indexes.describe(self.name).status.ready:
+        while not self._client.indexes.describe(self._index_name).status.ready:
             if time.monotonic() > deadline:
                 raise TransientError("index_unavailable", f"{self} was not ready after {_READY_SECONDS} s.")
             time.sleep(1)
@@ -117,7 +128,7 @@ class PineconeStore:
     @_translated
     def check(self) -> None:
         """Raise unless the index is there and ready, with the right dimension and metric."""
-        index = self._client.indexes.describe(self.name)
+        index = self._client.indexes.describe(self._index_name)
         found, wanted = (index.dimension, index.metric), (self.dimension, METRIC)
         if found != wanted:
             raise PermanentError(
@@ -228,7 +239,7 @@ class PineconeStore:
 
     @cached_property
     def _index(self) -> Index:
-        index: Index = self._client.index(name=self.name)
+        index: Index = self._client.index(name=self._index_name)
         return index
 
 
