@@ -60,7 +60,7 @@ bench-chunk: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.chunk --corpora "$(CORPORA)" --picture docs/images/bench-chunk.png $(if $(JSON),--json "$(JSON)")
 
 bench-extract: $(BENCH)/.installed
-	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(JSON),--json "$(JSON)")
+	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(JSON),--json "$(JSON)")
 
 bench-embed: install
 	$(BIN)/python -m benchmarks.embedding $(if $(JSON),--json "$(JSON)")

@@ -1,6 +1,6 @@
 """Extraction and OCR against known text and against what users would take instead, in one run.
 
-    python -m benchmarks.extract [--documents DIR] [--json FILE] [--picture FILE] [--texts N]
+    python -m benchmarks.extract [--documents DIR] [--peers DIR] [--json FILE] [--picture FILE] [--texts N]
 
 Quality is 100 % less the edit distance to the author's text over its length, spaces and list marks evened out, so
 order, running headers left in and hyphens left in all count. Times are medians of interleaved rounds on one thread.
@@ -11,11 +11,12 @@ import json
 import logging
 import os
 import re
+import sys
 import tempfile
 import time
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -29,6 +30,8 @@ from benchmarks import extract_peers as peers
 
 GROUPS = ("plain", "two columns", "tables", "mixed", "right to left")
 ROUNDS = 7
+ROWS = ("rows in order", "cells told apart")
+CELLS_APART = r"\s*(?:[|\t]|\s\s)\s*"
 _MARKS = re.compile(r"[|•\-–—\u00ad\ufffe\x02]+(?=\s)|[|•]")
 
 
@@ -43,6 +46,16 @@ def quality(text: str, truth: str) -> float:
     return max(0.0, 100 * (1 - Levenshtein.distance(normal(text), wanted) / max(len(wanted), 1)))
 
 
+def rows_found(text: str, rows: Sequence[tuple[str, ...]], between: str) -> float:
+    """Percent of the rows of a document's tables whose cells stand in order on one line, `between` between them."""
+    lines = Counter(unicodedata.normalize("NFKC", line) for line in text.splitlines())
+    found = 0
+    for row, times in Counter(rows).items():
+        cells = re.compile(between.join(r"\s+".join(map(re.escape, cell.split())) for cell in row))
+        found += min(times, sum(count for line, count in lines.items() if cells.search(line)))
+    return 100 * found / len(rows)
+
+
 def timed(call: Callable[[], str]) -> tuple[str, float]:
     began = time.perf_counter()
     text = call()
@@ -52,6 +65,7 @@ def timed(call: Callable[[], str]) -> tuple[str, float]:
 def compare(readers: dict[str, Callable[[Path], str]], files: list[documents.Document]) -> list[dict[str, Any]]:
     """A row a reader: quality by group and overall, and the median of its time over pdfium's on plain pages."""
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    rows_right: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for file in files:
         for name, read in readers.items():
             try:
@@ -60,6 +74,8 @@ def compare(readers: dict[str, Callable[[Path], str]], files: list[documents.Doc
                 text = ""
                 print(f"{name} failed on {file.path.name}: {error!r}")
             scores[name][file.group].append(quality(text, file.truth))
+            if file.rows:
+                rows_right[name].append((rows_found(text, file.rows, ".*?"), rows_found(text, file.rows, CELLS_APART)))
     plain = [file.path for file in files if file.group in ("plain", "docx") or file.group.startswith("given")]
     seconds = times(readers, plain)
     floor = "pypdfium2 (raw)" if "pypdfium2 (raw)" in readers else next(iter(readers))
@@ -72,6 +88,10 @@ def compare(readers: dict[str, Callable[[Path], str]], files: list[documents.Doc
                 "name": name,
                 **by_group,
                 "overall": round(mean(by_group.values()), 2),
+                **{
+                    column: round(mean(values), 2)
+                    for column, values in zip(ROWS, zip(*rows_right[name], strict=True), strict=False)
+                },
                 "time_over_raw": round(median(ratios), 2),
                 "ms_a_document": round(1000 * mean(median(seconds[name][path]) for path in plain), 2),
             }
@@ -136,11 +156,14 @@ def main() -> None:
     parser.add_argument(
         "--documents", type=Path, help="a folder of NAME.pdf or NAME.docx, each with NAME.txt, its truth"
     )
+    parser.add_argument("--peers", type=Path, help="a folder that holds unstructured's packages, to compare it too")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--texts", type=int, default=2, help="how many texts are scanned in every way")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
+    if options.peers:
+        sys.path.append(str(options.peers))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder)
         if options.documents:
@@ -151,16 +174,20 @@ def main() -> None:
         else:
             pdfs, words = list(documents.make_pdfs(target)), list(documents.make_docx(target))
             scans = list(documents.make_scans(target, options.texts))
-        pdf_rows = compare(peers.PDF_READERS, pdfs) if pdfs else []
+        pdf_rows = compare(peers.pdf_readers(), pdfs) if pdfs else []
         docx_rows = compare(peers.DOCX_READERS, words) if words else []
         ocr_rows = compare_ocr(scans) if scans else []
     groups = [group for group in (*GROUPS, "given pdf") if pdf_rows and group in pdf_rows[0]]
     if pdf_rows:
         print(table("PDF: percent of the text right; time over pypdfium2's raw text", pdf_rows,
-                    [*groups, "overall", "time_over_raw"]))  # fmt: skip
+                    [*groups, "overall", *ROWS, "time_over_raw"]))  # fmt: skip
     if docx_rows:
         print(
-            table("DOCX: percent of the text right; milliseconds a document", docx_rows, ["overall", "ms_a_document"])
+            table(
+                "DOCX: percent of the text right; milliseconds a document",
+                docx_rows,
+                ["overall", *ROWS, "ms_a_document"],
+            )
         )
     if ocr_rows:
         kinds = [scan.name for scan in documents.SCANS]

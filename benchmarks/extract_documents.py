@@ -36,11 +36,12 @@ HEBREW = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file, the text it should give, and the group it is reported in."""
+    """A file, the text it should give, the rows of its tables, and the group it is reported in."""
 
     group: str
     path: Path
     truth: str
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ def read_blocks(path: Path) -> list[Block]:
 
 def truth_of(blocks: list[Block]) -> str:
     return "\n\n".join(block.text for block in blocks)
+
+
+def rows_of(blocks: list[Block]) -> tuple[tuple[str, ...], ...]:
+    return tuple(row for block in blocks for row in block.rows)
 
 
 def _hyphenated(word: str) -> Iterator[tuple[str, str]]:
@@ -238,7 +243,7 @@ def make_pdfs(target: Path) -> Iterator[Document]:
                 path = target / f"{stem} {name}.pdf"
                 tabular = _repeated_table(blocks)
                 _pressed(path, tabular, ruled=ruled)
-                yield Document("tables", path, truth_of(tabular))
+                yield Document("tables", path, truth_of(tabular), rows_of(tabular))
     yield _mixed(target)
     if DEJAVU.exists():
         yield _hebrew(target)
@@ -306,7 +311,7 @@ def make_docx(target: Path) -> Iterator[Document]:
                 document.add_paragraph(block.text, style="List Bullet" if block.kind == "li" else None)
         path = target / f"{source.stem}.docx"
         document.save(str(path))
-        yield Document("docx", path, truth_of(blocks))
+        yield Document("docx", path, truth_of(blocks), rows_of(blocks))
 
 
 def make_scans(target: Path, texts: int) -> Iterator[tuple[Scan, Document]]:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,12 @@ def pdfplumber_text(path: Path) -> str:
         return "\n".join(page.extract_text() or "" for page in document.pages)
 
 
+def unstructured_fast(path: Path) -> str:
+    from unstructured.partition.pdf import partition_pdf
+
+    return "\n\n".join(map(str, partition_pdf(filename=str(path), strategy="fast", languages=["eng"])))
+
+
 def python_docx(path: Path) -> str:
     import docx
 
@@ -79,6 +86,13 @@ PDF_READERS: dict[str, Reader] = {
     "pdfminer.six": pdfminer_text,
     "pdfplumber": pdfplumber_text,
 }
+
+
+def pdf_readers() -> dict[str, Reader]:
+    """All, and unstructured where it is at hand: it wants gigabytes, so the benchmarks' environment lacks it."""
+    return PDF_READERS | ({"unstructured (fast)": unstructured_fast} if find_spec("unstructured") else {})
+
+
 DOCX_READERS: dict[str, Reader] = {"docmill": docmill_docx, "kreuzberg": kreuzberg_any, "python-docx": python_docx}
 
 

@@ -15,13 +15,13 @@ def draw(pdf_rows: list[dict[str, Any]], ocr_rows: list[dict[str, Any]], groups:
     width = 0.8 / len(pdf_rows)
     for number, row in enumerate(pdf_rows):
         places = [index + number * width for index in range(len(groups))]
-        colour = "#0b6e4f" if row["name"].startswith("docmill") else plt.cm.Greys(0.3 + 0.12 * number)
+        colour = "#0b6e4f" if row["name"].startswith("docmill") else plt.cm.Greys(0.3 + 0.1 * number)
         left.bar(places, [row[group] for group in groups], width * 0.92, label=row["name"], color=colour)
     left.set_xticks([index + 0.4 - width / 2 for index in range(len(groups))], groups)
     left.set_ylabel("text right (%)")
-    left.set_ylim(0, 124)
+    left.set_ylim(0, 130)
     left.set_title("PDF pages with a text layer")
-    left.legend(fontsize=8, loc="upper center", ncol=6, frameon=False, columnspacing=1)
+    left.legend(fontsize=8, loc="upper center", ncol=4, frameon=False, columnspacing=1)
     for row in ocr_rows:
         colour = "#0b6e4f" if row["name"].startswith("docmill") else "#666666"
         right.scatter(row["seconds_a_page"], max(row["degraded"], 0.01), s=90, color=colour)
