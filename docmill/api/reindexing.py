@@ -48,7 +48,7 @@ def reindex(target: VectorIndex, report: Report) -> VectorIndex | None:
             report(*_progress(target))
         forget_removed(target)
         for tenant, ids in tenants.items():
-            parts.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN)
+            parts.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN, time.sleep)
         if _bring_into_use(target):
             report(*_progress(target))
             return old

@@ -4,6 +4,7 @@ Pages stream: while the extractor reads page 9, the chunks of page 8 are embedde
 step hands on bounded batches, so memory does not grow with the document.
 """
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from docmill.pipeline.chunk import Chunker, embedding_text
-from docmill.pipeline.embed import Embedder
+from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.embed.cache import VectorCache, cache_key
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.index import VectorStore, record_id
@@ -138,9 +139,10 @@ def ingest(job: Job, parts: Parts, journal: Journal) -> int:
         raise PermanentError("no_text")
     journal.indexing()
     leftovers = journal.leftovers(total)
-    parts.index.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers])
+    wait = _asking(journal)
+    parts.index.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers], wait)
     ids = [record_id(job.document_id, ordinal) for ordinal in range(total)]
-    parts.index.wait_until_searchable(job.tenant, ids, timeout=SEARCHABLE_WITHIN)
+    parts.index.wait_until_searchable(job.tenant, ids, SEARCHABLE_WITHIN, wait)
     return total
 
 
@@ -207,14 +209,9 @@ class _PendingBatch:
         self.known = self.cache.get(job.tenant, self.keys)
         self.missing = {key: text for key, text in zip(self.keys, texts, strict=True) if key not in self.known}
         self.call: Future[Vectors] | None = None
-
-        def wait(seconds: float) -> None:
-            journal.throttled(seconds)
-            if stopped.wait(seconds):
-                raise CancelledError
-
         if self.missing:
-            self.call = calls.submit(self.embedder.embed_passages, list(self.missing.values()), job.filename, wait)
+            texts, wait = list(self.missing.values()), _until(stopped, journal)
+            self.call = calls.submit(self.embedder.embed_passages, texts, job.filename, wait)
 
     def finish(self, journal: VectorJournal) -> EmbeddedBatch:
         if self.call is not None:
@@ -237,14 +234,16 @@ def _indexed(
 ) -> Generator[int, None, None]:
     """Write batches to the vector store, several at once; the number of chunks of each, when it is written.
 
-    Ends only when no write is under way any more, so that none can come after a delete.
+    Ends only when no write is under way any more, so that none can come after a delete; one that waits for a throttled
+    store is woken then.
     """
-    waiting = deque[tuple[int, Future[None]]]()
+    waiting, stopped = deque[tuple[int, Future[None]]](), Event()
+    wait = _until(stopped, journal)
     with ThreadPoolExecutor(WRITES_IN_FLIGHT, thread_name_prefix="index") as calls:
         try:
             for batch in batches:
                 journal.chunks_ready(batch)
-                call = calls.submit(parts.index.upsert, job.tenant, _records(job, batch))
+                call = calls.submit(parts.index.upsert, job.tenant, _records(job, batch), wait)
                 waiting.append((len(batch.chunks), call))
                 if len(waiting) > WRITES_IN_FLIGHT:
                     count, call = waiting.popleft()
@@ -255,7 +254,32 @@ def _indexed(
                 _awaited(call, journal)
                 yield count
         finally:
+            stopped.set()
             calls.shutdown(wait=True, cancel_futures=True)
+
+
+def _until(stopped: Event, journal: VectorJournal) -> Wait:
+    """How a call's own thread waits for quota: it gives up when `stopped` is set."""
+
+    def wait(seconds: float) -> None:
+        journal.throttled(seconds)
+        if stopped.wait(seconds):
+            raise CancelledError
+
+    return wait
+
+
+def _asking(journal: VectorJournal) -> Wait:
+    """How the thread that owns the document waits: it asks once a second whether it still does."""
+
+    def wait(seconds: float) -> None:
+        journal.throttled(seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            journal.still_mine()
+            time.sleep(min(left, _ASK_EVERY))
+
+    return wait
 
 
 def _awaited(call: "Future[T]", journal: VectorJournal) -> T:

@@ -41,7 +41,7 @@ class PineconePlane(ContractServer):
 
     def fault_answer(self, fault: Fault) -> Answer:
         headers = {"Retry-After": f"{fault.retry_after:g}"} if fault.retry_after is not None else {}
-        return Answer(fault.status, {"code": 8, "message": "told to fail", "details": []}, headers)
+        return Answer(fault.status, {"code": 8, "message": fault.quota or "told to fail", "details": []}, headers)
 
     def answer(self, request: Request) -> Answer:
         headers = {name.lower(): value for name, value in request.headers.items()}

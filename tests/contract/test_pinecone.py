@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -245,6 +246,79 @@ def test_lasting_trouble_is_the_documents_to_retry(pinecone: PineconeServer, rea
     error = failure(ready.upsert, TENANT, records(3))
     assert (type(error), error.code) == (TransientError, "index_unavailable")
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("path", ["/vectors/upsert", "/query", "/vectors/delete", "/vectors/list"])
+def test_throttling_is_waited_out_however_long_a_documents_retries_take(
+    pinecone: PineconeServer, ready: PineconeStore, path: str
+) -> None:
+    """Retries come after 2, 4 and 8 seconds; this lasts twenty, by the clock of `wait`."""
+    waited: list[float] = []
+    ids = [record.id for record in records(3)]
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, retry_after=4, times=5, path=path))
+    ready.upsert(TENANT, records(3), waited.append)
+    ready.wait_until_searchable(TENANT, ids, 1.0, waited.append)
+    ready.delete(TENANT, ids[:1], waited.append)
+    assert waited == [4] * 5
+    assert sorted(ready.record_ids(TENANT, DOCUMENT)) == ids[1:]
+
+
+def test_all_parallel_writes_of_a_throttled_upsert_arrive(pinecone: PineconeServer) -> None:
+    one = store(pinecone, dimension=3072)
+    one.setup()
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, retry_after=1, times=40, path="/vectors/upsert"))
+    waited: list[float] = []
+    one.upsert(TENANT, records(300, dimension=3072), waited.append)
+    assert len(waited) == 40
+    assert len(pinecone.indexes["docmill"].metadata(f"tenant-{TENANT}")) == 300
+
+
+def test_where_pinecone_does_not_say_how_long_the_pauses_grow(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    waited: list[float] = []
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, times=7))
+    ready.upsert(TENANT, records(1), waited.append)
+    assert waited == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_throttling_for_an_hour_is_the_documents_to_retry(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    waited: list[float] = []
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, retry_after=500, times=None))
+    error = failure(ready.upsert, TENANT, records(1), waited.append)
+    assert (type(error), error.code) == (TransientError, "index_unavailable")
+    assert "throttled" in error.message
+    assert waited == [500] * 7
+
+
+def test_who_waits_may_give_up(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    def give_up(seconds: float) -> None:
+        raise CancelledError
+
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, retry_after=60, times=None))
+    with pytest.raises(CancelledError):
+        ready.upsert(TENANT, records(1), give_up)
+
+
+def test_a_search_does_not_wait_for_a_throttled_index(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    index = pinecone.indexes["docmill"]
+    index.faults.add(Fault(status=429, retry_after=60, times=None, path="/query"))
+    error = failure(ready.query, TENANT, unit(0), 3)
+    assert (type(error), error.code, index.calls["POST /query"]) == (TransientError, "index_unavailable", 1)
+    assert "ask again in 60 s" in error.message
+
+
+def test_a_quota_spent_for_the_month_is_permanent_and_says_so(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    said = "You've reached your write unit limit for the current month (2000000)."
+    pinecone.indexes["docmill"].faults.add(Fault(status=429, quota=said))
+    error = failure(ready.upsert, TENANT, records(1), time.sleep)
+    assert (type(error), error.code) == (PermanentError, "index_rejected")
+    assert "quota for the month is spent" in error.message and said in error.message
+
+
+def test_a_plan_at_its_limit_is_not_taken_for_a_wrong_key(pinecone: PineconeServer, ready: PineconeStore) -> None:
+    pinecone.indexes["docmill"].faults.add(Fault(status=403, quota="QUOTA_EXCEEDED: 100 namespaces at most"))
+    error = failure(ready.upsert, TENANT, records(1))
+    assert (type(error), error.code) == (PermanentError, "index_rejected")
+    assert "100 namespaces" in error.message
 
 
 def test_nobody_listening_is_the_documents_to_retry(pinecone: PineconeServer) -> None:

@@ -32,7 +32,7 @@ class Fault:
     for a `share` of them.
 
     `status` 0 lets the service answer; `seconds` pass before anything is answered; `cut` closes the connection without
-    a word; `retry_after` (seconds) and `quota` (a quota's id) go into a 429.
+    a word; `retry_after` (seconds) and `quota` (a quota's id, or what is said of it) go into a 429.
     """
 
     status: int = 0

@@ -226,8 +226,14 @@ def test_tenants_have_namespaces_of_their_own(
         assert stranger.search("Paragraph 1") == []
 
 
-def test_throttling_is_waited_out_without_a_retry(tenant: Tenant, gemini: GeminiServer) -> None:
-    gemini.faults.add(Fault(status=429, retry_after=2, times=3))
+def test_throttling_is_waited_out_without_a_retry(
+    tenant: Tenant, gemini: GeminiServer, pinecone: PineconeServer
+) -> None:
+    gemini.faults.add(Fault(status=429, retry_after=1, times=3))
+    pinecone.indexes["production"].faults.add(
+        Fault(status=429, retry_after=0.3, times=5, path="/vectors/upsert"),
+        Fault(status=429, retry_after=0.3, times=5, path="/query"),
+    )
     document = tenant.ingest("throttled.txt", _text(40))
     assert (document["status"], document["attempt"], document["retries"]) == ("completed", 1, 0)
 

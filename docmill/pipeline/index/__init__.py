@@ -4,6 +4,7 @@ VECTOR_STORE chooses."""
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from docmill.pipeline.embed import Wait
 from docmill.pipeline.types import Hit, Record, Vector
 
 
@@ -13,6 +14,9 @@ class VectorStore(Protocol):
     A tenant is the user's id, a positive number. Every call raises ValueError for another one, TransientError
     (`index_unavailable`) when the store does not answer, PermanentError (`index_auth`, `index_rejected`,
     `index_mismatch`) when it refuses.
+
+    A throttled store is waited for, as long as it says, by calling `wait`, which may raise to give up; without `wait`
+    only for a few seconds.
     """
 
     name: str
@@ -31,12 +35,15 @@ class VectorStore(Protocol):
         """Raise unless the store answers and the index is there with the right dimension."""
         ...
 
-    def upsert(self, tenant: int, records: Sequence[Record]) -> None:
+    def upsert(self, tenant: int, records: Sequence[Record], wait: Wait | None = None) -> None:
         """Write records, overwriting those with the same ids."""
         ...
 
-    def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
-        """Return when queries see these records; raise `index_unavailable` after `timeout` seconds."""
+    def wait_until_searchable(
+        self, tenant: int, record_ids: Sequence[str], timeout: float, wait: Wait | None = None
+    ) -> None:
+        """Return when queries see these records; raise `index_unavailable` after `timeout` seconds, not counting
+        those that were waited."""
         ...
 
     def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
@@ -47,7 +54,7 @@ class VectorStore(Protocol):
         """The ids of all records of a document, in any order."""
         ...
 
-    def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
+    def delete(self, tenant: int, record_ids: Sequence[str], wait: Wait | None = None) -> None:
         """Delete records by id; ids that are not there are ignored."""
         ...
 

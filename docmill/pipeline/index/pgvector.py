@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from docmill.pipeline.embed import Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.index import checked_tenant
 from docmill.pipeline.types import Hit, Record, Vector
@@ -92,7 +93,7 @@ class PgvectorStore:
             found = row[0] if row else "none"
             raise PermanentError("index_mismatch", f"{self} has dimension {found}; the model has {self.dimension}.")
 
-    def upsert(self, tenant: int, records: Sequence[Record]) -> None:
+    def upsert(self, tenant: int, records: Sequence[Record], wait: Wait | None = None) -> None:
         """Write records in one transaction, overwriting those with the same ids."""
         rows = [(r.id, checked_tenant(tenant), r.id.rpartition("#")[0], PgVector(r.values).to_text()) for r in records]
         statement = self._sql(
@@ -102,7 +103,9 @@ class PgvectorStore:
         with self._session() as session, session.transaction(), session.cursor() as cursor:
             cursor.executemany(statement, rows)
 
-    def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
+    def wait_until_searchable(
+        self, tenant: int, record_ids: Sequence[str], timeout: float, wait: Wait | None = None
+    ) -> None:
         """Nothing to wait for: what is committed is found."""
 
     def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
@@ -130,7 +133,7 @@ class PgvectorStore:
         with self._session() as session:
             return iter([str(row[0]) for row in session.execute(statement, (checked_tenant(tenant), document_id))])
 
-    def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
+    def delete(self, tenant: int, record_ids: Sequence[str], wait: Wait | None = None) -> None:
         """Delete records by id; ids that are not there are ignored."""
         if record_ids:
             statement = self._sql("DELETE FROM {table} WHERE user_id = %s AND id = ANY(%s)")

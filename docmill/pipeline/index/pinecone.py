@@ -2,7 +2,7 @@
 
 Pinecone is eventually consistent. A write names its position in the namespace's log and a query says how far the index
 has come, so "searchable" is known and not guessed; where a position is missing, a query for the document's records
-tells.
+tells. Throttling is waited out here, below a document's retries; the SDK would take it for short trouble.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -30,6 +30,7 @@ from pinecone.errors.exceptions import (
     UnauthorizedError,
 )
 
+from docmill.pipeline.embed import Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.index import checked_tenant
 from docmill.pipeline.types import Hit, Record, Vector
@@ -44,7 +45,12 @@ _NUMBER_BYTES = 13  # one rounded number in JSON, with its comma
 _VISIBLE_WITHIN = 30.0
 _POLL_SECONDS = 0.25
 _READY_SECONDS = 300
-_RETRY = RetryConfig(max_retries=3, max_wait=5.0)
+_RETRY = RetryConfig(
+    max_retries=3, max_wait=5.0, retryable_status_codes=frozenset({408, 500, 502, 503, 504})
+)  # 429 is waited out in `_unthrottled`
+_LONGEST_WAIT = 3600.0
+_BRIEFLY = 2.0  # a person waits for it, or somebody who asks again by himself
+_PAUSES = (1.0, 30.0)  # the first and the longest where Pinecone does not say how long
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,10 +63,12 @@ def _translated(call: Callable[Concatenate["PineconeStore", P], T]) -> Callable[
     def translated(self: "PineconeStore", *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(self, *args, **kwargs)
-        except (UnauthorizedError, ForbiddenError) as error:
-            raise PermanentError(
-                "index_auth", f"Pinecone refused the key in PINECONE_API_KEY: {_said(error)}"
-            ) from error
+        except ForbiddenError as error:
+            if "QUOTA" not in f"{error.error_code} {_said(error)}".upper():
+                raise _key_refused(error) from error
+            raise PermanentError("index_rejected", f"Pinecone's plan is at its limit: {_said(error)}") from error
+        except UnauthorizedError as error:
+            raise _key_refused(error) from error
         except (PineconeConnectionError, PineconeTimeoutError, RateLimitError, ServiceError) as error:
             raise TransientError("index_unavailable", f"Pinecone did not take the request: {_said(error)}") from error
         except NotFoundError as error:
@@ -128,7 +136,7 @@ class PineconeStore:
     @_translated
     def check(self) -> None:
         """Raise unless the index is there and ready, with the right dimension and metric."""
-        index = self._client.indexes.describe(self._index_name)
+        index = _unthrottled(partial(self._client.indexes.describe, self._index_name))
         found, wanted = (index.dimension, index.metric), (self.dimension, METRIC)
         if found != wanted:
             raise PermanentError(
@@ -140,18 +148,18 @@ class PineconeStore:
             raise TransientError("index_unavailable", f"{self} is not ready yet ({index.status.state}).")
 
     @_translated
-    def upsert(self, tenant: int, records: Sequence[Record]) -> None:
+    def upsert(self, tenant: int, records: Sequence[Record], wait: Wait | None = None) -> None:
         """Write records in requests below Pinecone's limits, several at once."""
         namespace = _namespace(tenant)
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="pinecone") as calls:
-            positions = list(calls.map(lambda batch: self._upsert(namespace, batch), _packed(records)))
+            positions = list(calls.map(lambda batch: self._upsert(namespace, batch, wait), _packed(records)))
         known = [position for position in positions if position is not None]
         if known:
             with self._lock:
                 self._positions[tenant] = max(self._positions.get(tenant, 0), *known)
 
-    def _upsert(self, namespace: str, vectors: list[dict[str, Any]]) -> int | None:
-        answer = self._index.upsert(vectors=vectors, namespace=namespace)
+    def _upsert(self, namespace: str, vectors: list[dict[str, Any]], wait: Wait | None) -> int | None:
+        answer = _unthrottled(partial(self._index.upsert, vectors=vectors, namespace=namespace), wait)
         if answer.upserted_count != len(vectors):
             raise TransientError(
                 "index_unavailable", f"Pinecone took {answer.upserted_count} of {len(vectors)} records."
@@ -159,73 +167,91 @@ class PineconeStore:
         return answer.response_info.lsn_committed if answer.response_info else None
 
     @_translated
-    def wait_until_searchable(self, tenant: int, record_ids: Sequence[str], timeout: float) -> None:
+    def wait_until_searchable(
+        self, tenant: int, record_ids: Sequence[str], timeout: float, wait: Wait | None = None
+    ) -> None:
         """Return when queries see what this process wrote for the tenant, by log position or by asking for them."""
         namespace, deadline = _namespace(tenant), time.monotonic() + timeout
-        while not self._searchable(namespace, tenant, record_ids):
+
+        def excused(seconds: float) -> None:
+            nonlocal deadline
+            deadline += seconds
+            (wait or time.sleep)(seconds)
+
+        while not self._searchable(namespace, tenant, record_ids, wait and excused):
             if time.monotonic() > deadline:
                 with self._lock:
                     self._positions.pop(tenant, None)
                 raise TransientError("index_unavailable", f"Pinecone hides what was written {timeout:.0f} s ago.")
             time.sleep(_POLL_SECONDS)
 
-    def _searchable(self, namespace: str, tenant: int, record_ids: Sequence[str]) -> bool:
+    def _searchable(self, namespace: str, tenant: int, record_ids: Sequence[str], wait: Wait | None) -> bool:
         position = self._positions.get(tenant)
         if position is not None:
-            info = self._index.query(top_k=1, vector=self._any_direction, namespace=namespace).response_info
+            ask = partial(self._index.query, top_k=1, vector=self._any_direction, namespace=namespace)
+            info = _unthrottled(ask, wait).response_info
             if info is not None and info.lsn_reconciled is not None:
                 return info.is_reconciled(position)
         return all(
-            len(wanted & self._shown(namespace, document_id)) >= min(len(wanted), MAX_TOP_K)
+            len(wanted & self._shown(namespace, document_id, wait)) >= min(len(wanted), MAX_TOP_K)
             for document_id, wanted in _by_document(record_ids).items()
         )
 
-    def _shown(self, namespace: str, document_id: str) -> set[str]:
+    def _shown(self, namespace: str, document_id: str, wait: Wait | None) -> set[str]:
         """The ids of a document's records that queries see, ten thousand at most."""
-        answer = self._index.query(
+        ask = partial(
+            self._index.query,
             top_k=MAX_TOP_K,
             vector=self._any_direction,
             namespace=namespace,
             filter={"document_id": {"$eq": document_id}},
         )
-        return {match.id for match in answer.matches}
+        return {match.id for match in _unthrottled(ask, wait).matches}
 
     @_translated
     def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
         """The nearest records by cosine similarity, best first."""
         within = None if document_ids is None else {"document_id": {"$in": list(document_ids)}}
-        answer = self._index.query(
-            top_k=min(top_k, MAX_TOP_K), vector=_rounded(vector), namespace=_namespace(tenant), filter=within
+        ask = partial(
+            self._index.query,
+            top_k=min(top_k, MAX_TOP_K),
+            vector=_rounded(vector),
+            namespace=_namespace(tenant),
+            filter=within,
         )
-        return [Hit(match.id, float(match.score)) for match in answer.matches]
+        return [Hit(match.id, float(match.score)) for match in _unthrottled(ask).matches]
 
     @_translated
     def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
         """The ids of a document's records, by their prefix."""
-        return iter(self._listed(_namespace(tenant), document_id))
+        return iter(self._listed(_namespace(tenant), document_id, None))
 
     @_translated
-    def delete(self, tenant: int, record_ids: Sequence[str]) -> None:
+    def delete(self, tenant: int, record_ids: Sequence[str], wait: Wait | None = None) -> None:
         """Delete records by id, and return when they are no longer listed; `index_unavailable` if they stay."""
         namespace = _namespace(tenant)
         try:
             for first in range(0, len(record_ids), MAX_DELETE_IDS):
-                self._index.delete(ids=list(record_ids[first : first + MAX_DELETE_IDS]), namespace=namespace)
+                ids = list(record_ids[first : first + MAX_DELETE_IDS])
+                _unthrottled(partial(self._index.delete, ids=ids, namespace=namespace), wait)
         except NotFoundError:  # the namespace: nothing was ever written for this tenant
             return
         deadline = time.monotonic() + _VISIBLE_WITHIN
         for document_id, gone in _by_document(record_ids).items():
-            while gone & set(self._listed(namespace, document_id)):
+            while gone & set(self._listed(namespace, document_id, wait)):
                 if time.monotonic() > deadline:
                     raise TransientError("index_unavailable", "Pinecone still lists records that were deleted.")
                 time.sleep(_POLL_SECONDS)
 
-    def _listed(self, namespace: str, document_id: str) -> list[str]:
+    def _listed(self, namespace: str, document_id: str, wait: Wait | None) -> list[str]:
+        def all_pages() -> list[str]:
+            pages = self._index.list(prefix=f"{document_id}#", namespace=namespace)
+            return [str(item.id) for page in pages for item in page.vectors]
+
         try:
-            pages = list(self._index.list(prefix=f"{document_id}#", namespace=namespace))
+            return _unthrottled(all_pages, wait)
         except NotFoundError:
             return []
-        return [str(item.id) for page in pages for item in page.vectors]
 
     @property
     def _any_direction(self) -> list[float]:
@@ -239,8 +265,35 @@ class PineconeStore:
 
     @cached_property
     def _index(self) -> Index:
-        index: Index = self._client.index(name=self._index_name)
+        index: Index = _unthrottled(partial(self._client.index, name=self._index_name))
         return index
+
+
+def _unthrottled(call: Callable[[], T], wait: Wait | None = None) -> T:
+    """The call's answer; it is made again after each 429, up to an hour by `wait`, for two seconds without one."""
+    waited, (pause, longest_pause) = 0.0, _PAUSES
+    while True:
+        try:
+            return call()
+        except RateLimitError as throttled:
+            if "month" in _said(throttled):
+                raise PermanentError(
+                    "index_rejected",
+                    f"Pinecone's quota for the month is spent: {_said(throttled)} Raise the plan, then retry the"
+                    " document.",
+                ) from throttled
+            seconds = pause if throttled.retry_after is None else max(throttled.retry_after, 0.1)
+            if waited + seconds > (_LONGEST_WAIT if wait else _BRIEFLY):
+                raise TransientError(
+                    "index_unavailable",
+                    f"Pinecone is throttled, {waited:.0f} s waited so far; it says to ask again in {seconds:.0f} s.",
+                ) from throttled
+            (wait or time.sleep)(seconds)
+            waited, pause = waited + seconds, min(2 * pause, longest_pause)
+
+
+def _key_refused(error: Exception) -> PermanentError:
+    return PermanentError("index_auth", f"Pinecone refused the key in PINECONE_API_KEY: {_said(error)}")
 
 
 def _packed(records: Iterable[Record]) -> Iterator[list[dict[str, Any]]]:
