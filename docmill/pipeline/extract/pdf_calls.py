@@ -33,3 +33,9 @@ page_object = _bare(raw.FPDFPage_GetObject, _POINTER, _POINTER, _INT)
 
 object_kind = _bare(raw.FPDFPageObj_GetType, _INT, _POINTER)
 """(object): which kind of thing it is."""
+
+unicode_of = _bare(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
+"""(text page, index): the character's code point, 0 where it has none."""
+
+text_box = _bare(raw.FPDFText_GetRect, _INT, _POINTER, _INT, _POINTER, _POINTER, _POINTER, _POINTER)
+"""(text page, index, left, top, right, bottom): the box of one run of text, as doubles."""

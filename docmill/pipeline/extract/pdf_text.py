@@ -5,6 +5,7 @@ and only lines with a gap in them are measured word by word.
 """
 
 import ctypes
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -100,7 +101,8 @@ class _Reader:
         spans = _line_spans(text)
         if not spans:
             return layer
-        gaps = self._gaps() if self._textpage.count_rects() > len(spans) else []
+        pieces = self._textpage.count_rects()
+        gaps = self._gaps(pieces) if pieces > len(spans) else []
         bold = _BoldFonts(self._raw, self._address)
         upright: list[tuple[Segment, int, int]] = []
         measured = self._measure(text, spans, indices)
@@ -151,7 +153,7 @@ class _Reader:
         if len(text) == count:
             return text, range(count)
         # Characters without a Unicode value are missing from the text but counted elsewhere.
-        codes = [raw.FPDFText_GetUnicode(self._raw, index) for index in range(count)]
+        codes = list(map(pdf_calls.unicode_of, itertools.repeat(self._address), range(count)))
         indices = [index for index, code in enumerate(codes) if code]
         text = "".join(chr(codes[index]) for index in indices)
         return text.replace("\x02", _HYPHEN_BREAK), indices
@@ -198,17 +200,17 @@ class _Reader:
                 size = max(right - left, 1.0)
             yield Segment(text[start:end], x0, y0, x1, y1, size, False, joins), is_level
 
-    def _gaps(self) -> list[tuple[float, float, float]]:
+    def _gaps(self, count: int) -> list[tuple[float, float, float]]:
         """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
-        count = self._textpage.count_rects()
-        left, top, right, bottom = (ctypes.c_double() for _ in range(4))
-        references = tuple(map(ctypes.byref, (left, top, right, bottom)))
+        sides = (ctypes.c_double * 4)()
+        places = [ctypes.addressof(sides) + 8 * side for side in range(4)]
         gaps = []
         before: Box | None = None
         for index in range(count):
-            raw.FPDFText_GetRect(self._raw, index, *references)
-            box = self._frame.box(left.value, bottom.value, right.value, top.value)
-            if before is not None:
+            pdf_calls.text_box(self._address, index, *places)
+            left, top, right, bottom = sides
+            box = self._frame.box(left, bottom, right, top)
+            if before is not None and (box[0] > before[2] or before[0] > box[2]):
                 height, height_before = box[3] - box[1], before[3] - before[1]
                 wide = _GAP * (height if height > height_before else height_before)
                 if (box[0] - before[2] > wide or before[0] - box[2] > wide) and (
