@@ -106,3 +106,9 @@ def test_every_extension_belongs_to_one_type() -> None:
 
 def test_a_pdf_named_in_capitals(tmp_path: Path) -> None:
     assert detect_type(write_pdf(tmp_path / "x", lines(["text"])), "REPORT.PDF") == "application/pdf"
+
+
+def test_the_readme_lists_every_accepted_name() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    listed = [name for line in readme.splitlines() if line.startswith("|") for name in line.split("|")[-2].split()]
+    assert {extension for kind in ACCEPTED for extension in kind.extensions} <= set(listed)
