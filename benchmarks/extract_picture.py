@@ -20,6 +20,7 @@ def draw(pdf_rows: list[dict[str, Any]], ocr_rows: list[dict[str, Any]], groups:
     left.set_xticks([index + 0.4 - width / 2 for index in range(len(groups))], groups)
     left.set_ylabel("text right (%)")
     left.set_ylim(0, 130)
+    left.set_yticks(range(0, 101, 20))
     left.set_title("PDF pages with a text layer")
     left.legend(fontsize=8, loc="upper center", ncol=4, frameon=False, columnspacing=1)
     for row in ocr_rows:
