@@ -56,6 +56,7 @@ class GeminiServer(ContractServer):
         self.texts: list[str] = []
         self.tasks: list[str] = []
         self.titles: list[str] = []
+        self.dimensions: list[int] = []
         self.tokens = 0
         self.refused_by_quota = 0
         self.texts_short = texts_short
@@ -99,6 +100,7 @@ class GeminiServer(ContractServer):
             self.texts += [one["content"]["parts"][0]["text"] for one in requests]
             self.tasks += [one["taskType"] for one in requests]
             self.titles += [one.get("title", "") for one in requests]
+            self.dimensions += [one.get("outputDimensionality", FULL_DIMENSION) for one in requests]
         answered = requests[: len(requests) - self.texts_short]
         return Answer(200, {"embeddings": [{"values": embed(one)} for one in answered]})
 

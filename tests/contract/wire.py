@@ -62,6 +62,11 @@ class Faults:
         with self._lock:
             self._faults = list(faults)
 
+    def left(self) -> int:
+        """How many of them are not used up."""
+        with self._lock:
+            return len(self._faults)
+
     def next_for(self, request: "Request") -> Fault | None:
         with self._lock:
             for fault in self._faults:

@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 from pinecone import Index, Pinecone, RetryConfig
+from pinecone._internal.constants import DATA_PLANE_API_VERSION
+from pinecone._internal.http_client import HTTPClient
 from pinecone.errors.exceptions import (
     ApiError,
     ConflictError,
@@ -266,6 +269,10 @@ class PineconeStore:
     @cached_property
     def _index(self) -> Index:
         index: Index = _unthrottled(partial(self._client.index, name=self._index_name))
+        # SDK 10.2 hands its client's RetryConfig to the control plane only; the index would sleep on each 429 itself,
+        # minutes long and deaf to a delete. tests/contract/test_waiting.py tells when this is no longer needed.
+        index._http.close()
+        index._http = HTTPClient(replace(index._config, retry_config=_RETRY), DATA_PLANE_API_VERSION)
         return index
 
 

@@ -1,0 +1,92 @@
+"""A document that waits for a throttled service lets go when it is taken away: the pipeline's own steps, both SDKs."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from docmill.pipeline.embed.gemini import GeminiEmbedder
+from docmill.pipeline.errors import StaleAttemptError
+from docmill.pipeline.index.pinecone import PineconeStore
+from docmill.pipeline.ingest import EmbeddedBatch, Job, Parts, embed_and_index
+from docmill.pipeline.types import Chunk
+from tests.contract.gemini_server import GeminiServer
+from tests.contract.pinecone_server import PineconeServer
+from tests.contract.wire import ContractServer, Fault
+
+JOB = Job("00000000-0000-0000-0000-000000000001", 7, "", "report.txt", "text/plain")
+CHUNKS = [Chunk(n, f"Passage {n}.", 4, 1, 1, 0, 10, (), "text") for n in range(5)]
+
+
+class NothingKept:
+    def get(self, tenant: int, keys: object) -> dict:
+        return {}
+
+    def put(self, tenant: int, vectors: object) -> None:
+        """Nothing."""
+
+
+class Journal:
+    """Takes the document away, if it is to be, as soon as a wait was announced."""
+
+    def __init__(self, taken_away: bool = True) -> None:
+        self._taken_away = taken_away
+        self.excused: list[float] = []
+
+    def chunks_cut(self, count: int) -> None: ...
+
+    def chunks_ready(self, batch: EmbeddedBatch) -> None: ...
+
+    def chunks_indexed(self, chunks_done: int) -> None: ...
+
+    def throttled(self, seconds: float) -> None:
+        self.excused.append(seconds)
+
+    def still_mine(self) -> None:
+        if self._taken_away and self.excused:
+            raise StaleAttemptError
+
+
+@pytest.fixture
+def parts(gemini: GeminiServer, pinecone: PineconeServer) -> Parts:
+    embedder = GeminiEmbedder(gemini.key, base_url=gemini.url)
+    index = PineconeStore(pinecone.key, "docmill", 768, controller_host=pinecone.url)
+    index.setup()
+    return Parts(None, None, None, embedder, NothingKept(), index)  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("service", ["gemini", "pinecone"])
+def test_a_document_taken_away_stops_waiting_for_quota(
+    parts: Parts, gemini: GeminiServer, pinecone: PineconeServer, service: str
+) -> None:
+    """The service asks for ten minutes; the test has half of one."""
+    server: ContractServer = gemini if service == "gemini" else pinecone.indexes["docmill"]
+    server.faults.add(Fault(status=429, retry_after=600, times=None))
+    journal = Journal()
+    with pytest.raises(StaleAttemptError):
+        embed_and_index(iter(CHUNKS), JOB, parts, journal)
+    assert journal.excused and all(590 < seconds <= 600 for seconds in journal.excused), "no stage's time is counted"
+    asked = server.calls.total()
+    server.faults.replace([])
+    assert not _soon(lambda: server.calls.total() > asked), "nothing goes on behind the back of who took it away"
+
+
+@pytest.mark.parametrize("service", ["gemini", "pinecone"])
+def test_a_wait_that_ends_goes_on_where_it_was(
+    parts: Parts, gemini: GeminiServer, pinecone: PineconeServer, service: str
+) -> None:
+    server: ContractServer = gemini if service == "gemini" else pinecone.indexes["docmill"]
+    server.faults.add(Fault(status=429, retry_after=0.1, times=8))
+    journal = Journal(taken_away=False)
+    assert embed_and_index(iter(CHUNKS), JOB, parts, journal) == len(CHUNKS)
+    assert len(journal.excused) == 8
+    assert len(pinecone.indexes["docmill"].metadata("tenant-7")) == len(CHUNKS)
+    assert len(gemini.texts) == len(CHUNKS)
+
+
+def _soon(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 0.5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
