@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from docmill.api.health import Check, checks
@@ -23,7 +24,7 @@ _ADVICE = {
     "embedder": "Check EMBEDDER and, for Gemini, GEMINI_API_KEY.",
     "vector_store": "Check VECTOR_STORE and, for Pinecone, PINECONE_API_KEY and PINECONE_INDEX;"
     " run 'docmill setup-index'.",
-    "index": "Set EMBEDDER, EMBEDDING_DIMENSIONS and VECTOR_STORE as the index was built, or run 'docmill reindex'.",
+    "index": "docs/production.md says how to change the embedder, the vector store or the index.",
     "workers": "Start at least one with 'docmill worker', on the same REDIS_URL.",
     "housekeeping": "Start one with 'docmill housekeeping': without it nobody finds documents that a worker lost.",
     "task round trip": "Workers must share REDIS_URL and the code's version with this process; see their logs.",
@@ -34,8 +35,10 @@ _ADVICE = {
 
 def diagnose() -> Iterator[Check]:
     """Every check, `message` ending with what to do where it failed."""
-    for check in (*checks(), *(_look(name, look) for name, look in _OWN)):
-        yield check if check.ok else Check(check.name, False, f"{check.message}\n→ {_ADVICE.get(check.name, '')}")
+    with ThreadPoolExecutor(len(_OWN)) as threads:
+        own = [threads.submit(_look, name, look) for name, look in _OWN]
+        for check in (*checks(), *(one.result() for one in own)):
+            yield check if check.ok else Check(check.name, False, f"{check.message}\n→ {_ADVICE.get(check.name, '')}")
 
 
 def _look(name: str, look: Callable[[], str]) -> Check:
@@ -48,6 +51,7 @@ def _look(name: str, look: Callable[[], str]) -> Check:
 def _storage_access() -> str:
     from docmill import parts
 
+    parts.originals().check()  # some storages make a missing bucket when they are written to
     parts.originals().probe()
     return "writes, reads and deletes"
 

@@ -33,5 +33,9 @@ def _refuse_a_foreign_index(**_: object) -> None:
     """A worker whose settings name another index than the one in use stops here, with the sentence that says what to
     do. Nothing is asked over the network: the children must not share connections."""
     from docmill.api.vector_index import verify_index_name
+    from docmill.pipeline.errors import PermanentError
 
-    verify_index_name()
+    try:
+        verify_index_name()
+    except PermanentError as error:
+        raise SystemExit(error.message) from error  # Celery goes on after any other exception

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,18 +28,29 @@ def system() -> Iterator[BackgroundSystem]:
             yield started
 
 
-@pytest.fixture(scope="session")
-def database(system: BackgroundSystem, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
-    """Django's models in this process work on the running system's database."""
+@contextmanager
+def models_work_on(system: BackgroundSystem) -> Iterator[None]:
+    """Django's models in this process work on a running system's database."""
     running = system.home.running()
     assert running is not None
-    url = running.environ["DATABASE_URL"]
+    url, wrapper = running.environ["DATABASE_URL"], connections["default"]
+    before = dict(wrapper.settings_dict), settings.DATABASE_URL
     connections.close_all()
-    connections["default"].settings_dict.update(environ.Env.db_url_config(url))
+    wrapper.settings_dict.update(environ.Env.db_url_config(url))
     settings.DATABASE_URL = url
-    with django_db_blocker.unblock():
+    try:
         yield
+    finally:
         connections.close_all()
+        wrapper.settings_dict.update(before[0])
+        settings.DATABASE_URL = before[1]
+
+
+@pytest.fixture(scope="session")
+def database(system: BackgroundSystem, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """Django's models in this process work on the shared system's database."""
+    with django_db_blocker.unblock(), models_work_on(system):
+        yield
 
 
 @pytest.fixture
