@@ -298,9 +298,14 @@ def _django(home: Path | None) -> Iterator[None]:
     if "DATABASE_URL" not in os.environ and running:
         os.environ.update(running.environ)
     os.environ.setdefault("LOG_LEVEL", "WARNING")
+    from django.core.exceptions import ImproperlyConfigured
+
     from docmill.up.prepare import load_django
 
-    load_django()
+    try:
+        load_django()
+    except ImproperlyConfigured as error:
+        fail(str(error))
     from django.db import DatabaseError
 
     try:

@@ -15,6 +15,7 @@ from docmill.api.health import Check, checks
 TASK_SECONDS = 10.0
 TEMP_BYTES_WANTED = 1 << 30
 _ADVICE = {
+    "secret key": "Make one, the same for all processes: docs/production.md says how.",
     "database": "Start the system with 'docmill up', or set DATABASE_URL to a PostgreSQL with pgvector"
     " and run 'docmill setup'.",
     "broker": "Start the system with 'docmill up', or set REDIS_URL (without a database number).",
@@ -108,7 +109,16 @@ def _temporary_files() -> str:
     return f"{free >> 30} GB free in {settings.TEMP_DIR}"
 
 
+def _secret_key() -> str:
+    from django.conf import settings
+
+    if settings.SECRET_KEY.startswith("insecure"):
+        raise RuntimeError("SECRET_KEY is not set")
+    return "set"
+
+
 _OWN: list[tuple[str, Callable[[], str]]] = [
+    ("secret key", _secret_key),
     ("storage access", _storage_access),
     ("workers", _workers),
     ("housekeeping", _housekeeping),

@@ -2,12 +2,25 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from docmill.config.every import Every
 
-env = environ.Env()
+
+class Environment(environ.Env):  # type: ignore[misc]
+    """The environment; a number that is none is an error that names the variable."""
+
+    def get_value(self, var: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().get_value(var, *arguments, **options)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} must be a number, not {self.ENVIRON.get(var)!r}.") from error
+
+
+env = Environment()
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
@@ -34,6 +47,8 @@ APPEND_SLASH = False
 # --- the database ----------------------------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/docmill")
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+if "ENGINE" not in DATABASES["default"]:
+    raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 if env.int("DATABASE_POOL", 0):
@@ -166,21 +181,16 @@ SPECTACULAR_SETTINGS = {
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
 if SENTRY_DSN:
+    from sentry_sdk.utils import BadDsn
+
     from docmill.config import sentry
 
-    sentry.begin(
-        SENTRY_DSN,
-        SENTRY_ENVIRONMENT,
-        [
-            SECRET_KEY,
-            DATABASE_URL,
-            REDIS_URL,
-            GEMINI_API_KEY,
-            PINECONE_API_KEY,
-            env.str("AWS_SECRET_ACCESS_KEY", ""),
-            env.str("AWS_SESSION_TOKEN", ""),
-        ],
-    )
+    secrets = [SECRET_KEY, DATABASE_URL, REDIS_URL, GEMINI_API_KEY, PINECONE_API_KEY]
+    secrets += [env.str("AWS_SECRET_ACCESS_KEY", ""), env.str("AWS_SESSION_TOKEN", "")]
+    try:
+        sentry.begin(SENTRY_DSN, SENTRY_ENVIRONMENT, secrets)
+    except BadDsn as error:
+        raise ImproperlyConfigured(f"SENTRY_DSN is no DSN ({error}): copy it from the project's settings.") from error
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "docmill.config.logging.configure"
 LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", False)}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from docmill.up.background import BackgroundSystem, own_environ
 from tests.integration.files import docx, pdf
 
@@ -52,3 +54,22 @@ def test_a_new_users_key_is_printed_alone_and_works(system: BackgroundSystem) ->
 def test_the_doctor_finds_a_running_system_well(system: BackgroundSystem) -> None:
     looked = docmill(system, "doctor")
     assert looked.returncode == 0, looked.stdout + looked.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EMBEDDING_DIMENSIONS", "many"),
+        ("GEMINI_REQUESTS_PER_MINUTE", ""),
+        ("DATABASE_URL", "db.example.com"),
+        ("SENTRY_DSN", "abc"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(variable: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "docmill", "doctor"],
+        capture_output=True, text=True, env=own_environ({variable: value}), check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"docmill: {variable} " in done.stderr
+    assert "Traceback" not in done.stderr

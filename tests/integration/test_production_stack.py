@@ -30,7 +30,7 @@ from tests.integration.conftest import models_work_on
 from tests.integration.tenant import Tenant
 
 SAMPLES = Path(__file__).parents[2] / "docmill" / "samples"
-OPTIONS = ("--workers", "1", "--concurrency", "2")
+OPTIONS = ("--workers", "1", "--concurrency", "1")
 QUESTION = "Where does the heron stand?"
 UNLUCKY = Fault(status=500, times=None, body="The wreck lies off the northern shoal.")
 
@@ -237,16 +237,6 @@ def test_sentry_hears_nothing_of_retries_that_succeed_or_of_faulty_documents(
     assert told.isdisjoint({lucky["document_id"], truncated["document_id"]})
 
 
-def _doctor(stack: BackgroundSystem, environ: dict[str, str]) -> tuple[int, str]:
-    """The exit status, and what it says in one line."""
-    running = stack.home.running()
-    assert running is not None
-    command = [sys.executable, "-m", "docmill", "doctor"]
-    everything = {**environ, **dict(running.environ), **{name: environ[name] for name in environ if name in WRONG}}
-    done = subprocess.run(command, capture_output=True, text=True, env=everything, check=False)
-    return done.returncode, " ".join(done.stdout.split())
-
-
 WRONG = {
     "GEMINI_API_KEY": "",
     "PINECONE_API_KEY": "no",
@@ -255,14 +245,25 @@ WRONG = {
 }
 
 
-def test_doctor_finds_everything_in_order(stack: BackgroundSystem, environ: dict[str, str]) -> None:
-    status, said = _doctor(stack, environ)
+@pytest.fixture(scope="module")
+def doctors(stack: BackgroundSystem, environ: dict[str, str]) -> list[tuple[int, str]]:
+    """The exit status and the words, in one line, of `docmill doctor` with the right settings and with wrong ones."""
+    running = stack.home.running()
+    assert running is not None
+    command, right = [sys.executable, "-m", "docmill", "doctor"], environ | dict(running.environ)
+    asked = [subprocess.Popen(command, env=one, stdout=subprocess.PIPE, text=True) for one in (right, right | WRONG)]
+    said = [process.communicate(timeout=60)[0] for process in asked]
+    return [(process.returncode, " ".join(words.split())) for process, words in zip(asked, said, strict=True)]
+
+
+def test_doctor_finds_everything_in_order(doctors: list[tuple[int, str]]) -> None:
+    status, said = doctors[0]
     assert status == 0, said
     assert "FAIL" not in said
 
 
-def test_doctor_names_each_wrong_setting_and_the_fix(stack: BackgroundSystem, environ: dict[str, str]) -> None:
-    status, said = _doctor(stack, environ | WRONG)
+def test_doctor_names_each_wrong_setting_and_the_fix(doctors: list[tuple[int, str]]) -> None:
+    status, said = doctors[1]
     assert status == 1
     assert "GEMINI_API_KEY is not set" in said
     assert "Pinecone refused the key in PINECONE_API_KEY" in said
@@ -329,8 +330,6 @@ def _started_again(stack: BackgroundSystem, environ: dict[str, str]) -> Iterator
     worker is stopped, and does not come back: it refuses to start."""
     running, port = stack.home.running(), free_port()
     assert running is not None
-    _broker(stack).control.shutdown([node_name("worker-1")])
-    _until(lambda: any("worker-1: ended with 1" in line for line in stack.lines()))
     commands = [web_command("127.0.0.1", port), worker_command("new@%h", 1)]
     everything = {**running.environ, **environ}
     processes = [subprocess.Popen(command, env=everything) for command in commands]
@@ -342,6 +341,8 @@ def _started_again(stack: BackgroundSystem, environ: dict[str, str]) -> Iterator
             return False
 
     try:
+        _broker(stack).control.shutdown([node_name("worker-1")])
+        _until(lambda: any("worker-1: ended with 1" in line for line in stack.lines()))
         _until(answers, seconds=60)
         yield f"http://127.0.0.1:{port}"
     finally:
