@@ -52,6 +52,7 @@ demo: install
 	$(BIN)/docmill demo
 
 faults: install
+	$(BIN)/pytest tests/faults
 	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 # CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.

@@ -1,6 +1,7 @@
 """No document lost, none stuck, none twice: the short form of `make faults`."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,39 @@ def test_a_killed_box_is_tried_again(installation: Installation, upload: Uploads
     document_id = upload(SHORT)
     installation.kill_extractors()
     assert installation.wait_for_end(document_id)["status"] == "completed"
+
+
+@pytest.mark.long
+def test_trouble_is_retried_after_2_4_and_8_seconds_and_then_fails(installation: Installation, upload: Uploads) -> None:
+    for name in ("worker-0", "worker-1"):
+        installation.kill_worker(name)
+    document_id = upload(SHORT)
+    installation.s3.stop()
+    try:
+        for name in ("worker-0", "worker-1"):
+            installation.start_again(name)
+        seen: dict[int, float] = {}
+        while (document := planned_retry(installation, document_id))[0] == "processing":
+            _, retries, seconds = document
+            if seconds is not None:
+                seen[retries] = round(seconds, 1)
+            time.sleep(0.05)
+        ended = installation.wait_for_end(document_id)
+    finally:
+        installation.s3.start()
+    assert seen == {1: 2.0, 2: 4.0, 3: 8.0}
+    assert (ended["error"]["code"], ended["retries"], ended["attempt"]) == ("storage_unavailable", 3, 4)
+    assert ended["last_error"]["code"] == "storage_unavailable"
+
+
+def planned_retry(installation: Installation, document_id: str) -> tuple[str, int, float | None]:
+    """Status, retries, and the seconds between the writing of the row and its next retry."""
+    import psycopg
+
+    seconds = "extract(epoch FROM next_retry_at - updated_at)::float"
+    with psycopg.connect(installation.environ["DATABASE_URL"]) as database:
+        row = database.execute(
+            f"SELECT status, retries, {seconds} FROM api_document WHERE id = %s", (document_id,)
+        ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]

@@ -285,10 +285,10 @@ def test_deleting_a_document_that_waits_for_a_throttled_part_frees_its_worker(
     index.faults.add(Fault(status=429, retry_after=60, times=None, path="/vectors/upsert"))
     before = index.calls["POST /vectors/upsert"]
     accepted = tenant.upload("waiting.txt", _text(5, changed=4)).json()
-    broker = _broker(stack)
+    inspect = _broker(stack).control.inspect(timeout=0.5)
 
     def active() -> list[str]:
-        answers = broker.control.inspect(timeout=0.5).active() or {}
+        answers = inspect.active() or {}
         return [task["id"] for tasks in answers.values() for task in tasks]
 
     _until(lambda: index.calls["POST /vectors/upsert"] > before and accepted["task_id"] in active())
@@ -389,9 +389,7 @@ def test_another_index_comes_into_use_while_documents_come_go_and_are_found(
     assert (refused.status_code, refused.json()["code"]) == (503, "index_mismatch")
     waiting = tenant.upload("waiting.txt", _note(99)).json()["document_id"]
 
-    key = stack.home.api_key()
-    assert key is not None
-    with _started_again(stack, new) as url, Tenant(url, key, lambda: None) as again:
+    with _started_again(stack, new) as url, Tenant(url, stack.home.api_key() or "", lambda: None) as again:
         assert again.wait(waiting)["status"] == "completed"
         for number, document_id in ((77, late["document_id"]), (99, waiting)):
             assert again.search(f"What does note {number}.3 say?", top_k=1)[0]["document_id"] == document_id
