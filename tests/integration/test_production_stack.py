@@ -360,7 +360,7 @@ def test_another_index_comes_into_use_while_documents_come_go_and_are_found(
     known = [tenant.ingest(f"{number}.txt", _note(number)) for number in range(4)]
 
     # It stops where a part refuses, says so, and goes on from there when run again.
-    gemini.faults.replace([Fault(), Fault(), Fault(status=403, times=None)])
+    gemini.faults.replace([Fault(status=403, times=None, body="Note 3.1 ")])
     stopped = _reindex(stack, new)
     said, _ = stopped.communicate(timeout=120)
     assert stopped.returncode == 1
