@@ -183,6 +183,7 @@ def complete(attempt: Attempt, chunks_total: int) -> None:
 
 def fail_left_open(document: Document, error: DocmillError) -> None:
     """Write 'failed' for a document whose worker died; the caller holds the lock."""
+    document.crashes += 1
     _mark_failed(document, error)
     document.save()
 

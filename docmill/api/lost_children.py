@@ -40,7 +40,8 @@ def _say_so(exception: BaseException, args: Any, **_: object) -> None:
 
 
 def take_up(document_id: uuid.UUID, *, timed_out: bool) -> bool:
-    """Ring for the document, or fail it when its stage's hard limit ended its worker; False if there is nothing to do.
+    """Ring for the document, or fail it when its stage's hard limit ended its worker or too many workers died of it;
+    False if there is nothing to do.
 
     A document whose lock is free and whose attempt is open was left by a dead worker.
     """
@@ -50,6 +51,9 @@ def take_up(document_id: uuid.UUID, *, timed_out: bool) -> bool:
             return False
         if timed_out:
             documents.fail_left_open(document, PermanentError("timeout", _sentence(document.stage)))
+            return True
+        if document.crashes + 1 >= documents.CRASHES_ALLOWED:
+            documents.fail_left_open(document, PermanentError("worker_crashed"))
             return True
     return sweeping.ring_if_due(document, timezone.now())
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,12 @@ class IndexServer(PineconePlane):
             for namespace in self.namespaces.values():
                 namespace.settle()
             return served(request)
+
+    def half_of(self, request: Request) -> Request:
+        """An upsert's first vectors."""
+        asked = request.json()
+        vectors = asked["vectors"]
+        return replace(request, body=orjson.dumps(asked | {"vectors": vectors[: (len(vectors) + 1) // 2]}))
 
     def metadata(self, namespace: str) -> dict[str, dict[str, Any]]:
         """The metadata of what is seen now, by id, for the tests."""

@@ -32,12 +32,14 @@ class Fault:
     for a `share` of them.
 
     `status` 0 lets the service answer; `seconds` pass before anything is answered; `cut` closes the connection without
-    a word; `retry_after` (seconds) and `quota` (a quota's id, or what is said of it) go into a 429.
+    a word; `half` has the service do half of what is asked before it fails; `retry_after` (seconds) and `quota` (a
+    quota's id, or what is said of it) go into a 429.
     """
 
     status: int = 0
     seconds: float = 0.0
     cut: bool = False
+    half: bool = False
     retry_after: float | None = None
     quota: str = ""
     times: int | None = 1
@@ -131,6 +133,10 @@ class ContractServer:
         """How this service words a fault."""
         raise NotImplementedError
 
+    def half_of(self, request: Request) -> Request:
+        """A request that asks for half as much."""
+        raise NotImplementedError
+
     def stop(self) -> None:
         self._http.shutdown()
         self._http.server_close()
@@ -166,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(service.latency)
         if fault := service.faults.next_for(request):
             time.sleep(fault.seconds)
+            if fault.half:
+                service.answer(service.half_of(request))
             if fault.cut:
                 return self._cut()
             if fault.status:

@@ -1,20 +1,24 @@
-"""The independent checker: reads PostgreSQL, the bucket and the vector table by themselves, and nothing of docmill.
+"""The independent checker: reads PostgreSQL, the bucket and the vector store by themselves, and nothing of docmill.
 
 Asserts what must hold when the dust has settled; the answer is a list of sentences, empty when all is well.
 """
 
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import boto3
+import httpx
 import psycopg
 
 
 def violations(environ: Mapping[str, str], accepted: Mapping[str, bool]) -> list[str]:
     """What does not hold. `accepted` are the ids of all uploads that were answered; True for those deleted since."""
     with psycopg.connect(environ["DATABASE_URL"]) as database:
-        return [*_rows(database, accepted), *_vectors(database), *_objects(database, environ)]
+        stored = _in_pinecone(environ) if environ.get("VECTOR_STORE") == "pinecone" else _in_tables(database)
+        return [*_rows(database, accepted), *_vectors(database, stored), *_objects(database, environ)]
 
 
 def _rows(database: psycopg.Connection[Any], accepted: Mapping[str, bool]) -> Iterator[str]:
@@ -38,11 +42,45 @@ def _rows(database: psycopg.Connection[Any], accepted: Mapping[str, bool]) -> It
         yield f"content {sha[:12]} is there {count} times"
 
 
-def _vectors(database: psycopg.Connection[Any]) -> Iterator[str]:
+def _in_tables(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    """Owner and id of every record in PostgreSQL's vector tables."""
     tables = database.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'").fetchall()
-    stored = {row[0] for (table,) in tables for row in database.execute(f'SELECT id FROM "{table}"')}
-    chunks = "SELECT document_id::text || '#' || ordinal FROM api_chunk JOIN api_document d ON d.id = document_id"
-    wanted = {row[0] for row in database.execute(f"{chunks} WHERE d.status = 'completed'")}
+    return [
+        (str(row[0]), row[1]) for (table,) in tables for row in database.execute(f'SELECT user_id, id FROM "{table}"')
+    ]
+
+
+def _in_pinecone(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Owner and id of every record in the index."""
+    headers = {"Api-Key": environ["PINECONE_API_KEY"], "X-Pinecone-Api-Version": "2026-07"}
+    with httpx.Client(headers=headers) as client:
+        index = f"{environ['PINECONE_CONTROLLER_HOST']}/indexes/{environ['PINECONE_INDEX']}"
+        host = client.get(index).raise_for_status().json()["host"]
+        with psycopg.connect(environ["DATABASE_URL"]) as database:
+            users = [str(row[0]) for row in database.execute("SELECT id FROM auth_user")]
+        return [(user, one) for user in users for one in _listed(client, host, f"tenant-{user}")]
+
+
+def _listed(client: httpx.Client, host: str, namespace: str) -> Iterator[str]:
+    asked = {"namespace": namespace}
+    while True:
+        page = client.get(f"{host}/vectors/list", params=asked).raise_for_status().json()
+        yield from (item["id"] for item in page["vectors"])
+        following = (page.get("pagination") or {}).get("next")
+        if not following:
+            return
+        asked["paginationToken"] = following
+
+
+def _vectors(database: psycopg.Connection[Any], records: list[tuple[str, str]]) -> Iterator[str]:
+    stored = set(records)
+    if len(stored) < len(records):
+        yield f"{len(records) - len(stored)} vectors are there twice"
+    chunks = (
+        "SELECT d.user_id::text, document_id::text || '#' || ordinal"
+        " FROM api_chunk JOIN api_document d ON d.id = document_id"
+    )
+    wanted = {(row[0], row[1]) for row in database.execute(f"{chunks} WHERE d.status = 'completed'")}
     if missing := wanted - stored:
         yield f"{len(missing)} chunks of completed documents have no vector, as {min(missing)}"
     if orphans := stored - wanted:
@@ -70,6 +108,57 @@ def _objects(database: psycopg.Connection[Any], environ: Mapping[str, str]) -> I
     # An upload whose answer was lost leaves an original without a row; the hourly tidy removes it after a day.
     if len(orphans := there - wanted) > 5:
         yield f"{len(orphans)} originals belong to no document, as {min(orphans)}"
+
+
+def wrongly_found(
+    tenant: httpx.Client, queries: list[str], environ: Mapping[str, str], accepted: Mapping[str, bool], name: str
+) -> Iterator[str]:
+    """What a tenant finds that is another's, deleted or not completed. `name` is the tenant's user name."""
+    own = (
+        "SELECT d.id::text FROM api_document d JOIN auth_user u ON u.id = d.user_id"
+        " WHERE u.username = %s AND d.status = 'completed'"
+    )
+    with psycopg.connect(environ["DATABASE_URL"]) as database:
+        may_be_found = {row[0] for row in database.execute(own, (name,))}
+    for query in queries:
+        answer = tenant.post("/api/search/", json={"query": query, "top_k": 20}).raise_for_status().json()
+        for document_id in {hit["document_id"] for hit in answer["results"]} - may_be_found:
+            what = "deleted" if accepted.get(document_id) else "foreign or unfinished"
+            yield f"{name} finds the {what} document {document_id} by {query[:40]!r}"
+
+
+def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Where the attempts in the rows and those in the log do not agree.
+
+    An attempt is counted in the row before it is logged, so one whose worker died in between is in the row alone; more
+    such attempts than crashes are wrong, and so are attempts logged twice or beyond the row's number.
+    """
+    logged: dict[str, list[int]] = {}
+    for event in events:
+        if event["event"] == "attempt_started":
+            logged.setdefault(event["document_id"], []).append(event["attempt"])
+    with psycopg.connect(environ["DATABASE_URL"]) as database:
+        rows = database.execute("SELECT id::text, attempt, crashes FROM api_document").fetchall()
+    for document_id, attempts, crashes in rows:
+        numbers = logged.get(document_id, [])
+        if len(set(numbers)) < len(numbers):
+            yield f"{document_id} began an attempt twice: {sorted(numbers)}"
+        if max(numbers, default=0) > attempts or attempts - len(set(numbers)) > crashes:
+            yield f"{document_id} has attempt {attempts} with {crashes} crashes and in the log {sorted(numbers)}"
+
+
+def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Documents that were rung for again within a minute of the clock, unless they failed and their owner tried again
+    in between."""
+    told: dict[str, list[tuple[datetime, str]]] = {}
+    for event in events:
+        if event["event"] in ("rung_again", "document_failed"):
+            moment = datetime.fromisoformat(event["timestamp"])
+            told.setdefault(event["document_id"], []).append((moment, event["event"]))
+    for document_id, moments in told.items():
+        for (before, first), (after, then) in pairwise(sorted(moments)):
+            if first == then == "rung_again" and (after - before).total_seconds() < 59.9:
+                yield f"{document_id} was rung for again after {(after - before).total_seconds():.0f} s"
 
 
 if __name__ == "__main__":

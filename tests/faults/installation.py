@@ -1,26 +1,44 @@
-"""A whole docmill whose every process can be killed, stopped and started alone."""
+"""A whole docmill whose every process can be killed, stopped and started alone, whose clock and disk can be spoilt."""
 
+import contextlib
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import redis
 
 from docmill.embedded import Endpoints, PostgresServer, SeaweedServer, ValkeyServer
 from docmill.embedded.ports import free_port
 from docmill.up.background import own_environ
 from docmill.up.processes import DocmillProcess, housekeeping_command, web_command, worker_command
+from tests.contract.gemini_server import GeminiServer
+from tests.contract.pinecone_server import PineconeServer
 
 WORKERS = 2
+PLAYED = Path(__file__).parent / "played"
+SMALL_DISK = "48m"
+LIMITS = {
+    "SWEEP_SECONDS": "2",
+    "OMP_NUM_THREADS": "1",
+    "LOG_JSON": "true",
+    # Far shorter than many a document takes: the broker delivers what it thinks is lost again and again.
+    "BROKER_VISIBILITY_SECONDS": "3",
+    "WORKER_MAX_TASKS_PER_CHILD": "5",
+    "EXTRACT_PAGE_SECONDS": "8",
+    "EXTRACT_MEMORY_BYTES": str(512 << 20),
+}
 
 
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -34,35 +52,67 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 
 
 class Installation:
-    """Servers, web, two workers of one child each, and housekeeping, under a home of their own."""
+    """Servers, web, two workers of one child each, and housekeeping, under a home of their own.
 
-    def __init__(self, home: Path) -> None:
+    `production` has it work with Gemini and Pinecone, played by the contract servers `gemini` and `pinecone`, instead
+    of the local model and pgvector.
+    """
+
+    def __init__(self, home: Path, *, production: bool = False) -> None:
         self.home = home
         self.postgres, self.valkey, self.s3 = PostgresServer(home), ValkeyServer(home), SeaweedServer(home)
+        self.gemini = GeminiServer() if production else None
+        self.pinecone = PineconeServer(delay=0.3) if production else None
         self.url = f"http://127.0.0.1:{free_port()}"
         self.processes: dict[str, DocmillProcess] = {}
         self.environ: dict[str, str] = {}
+        self.has_small_disk = False
         self._http: httpx.Client | None = None
 
     def start(self) -> None:
         for folder in ("run", "logs", "tmp"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
+        self.has_small_disk = _mounted(self.temp)
         for server in (self.postgres, self.valkey, self.s3):
             server.start()
-        endpoints = Endpoints(
-            self.postgres.url, self.valkey.url, self.s3.url, self.s3.access_key, self.s3.secret_key
-        ).environ()
-        self.environ = own_environ(endpoints | {"SWEEP_SECONDS": "2", "OMP_NUM_THREADS": "1"})
+        self.environ = self._environ()
         key = self.home / "api-key"
         subprocess.run([sys.executable, "-m", "docmill.up.prepare", str(key)], env=self.environ, check=True)
-        headers = {"Authorization": f"Bearer {key.read_text().strip()}"}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        self._http = httpx.Client(base_url=self.url, headers=_authorized(key.read_text().strip()), timeout=60)
         port = int(self.url.rpartition(":")[2])
         self._add("web", web_command("127.0.0.1", port))
         self._add("housekeeping", housekeeping_command("housekeeping@faults", self.home / "run" / "beat"))
         for number in range(WORKERS):
             self._add(f"worker-{number}", worker_command(f"worker-{number}@faults", 1))
-        wait_until(self._answers, 60, "web answers")
+        wait_until(self.answers, 60, "web answers")
+
+    def _environ(self) -> dict[str, str]:
+        """Without the played clock and readers, which are docmill's processes' own."""
+        endpoints = Endpoints(
+            self.postgres.url, self.valkey.url, self.s3.url, self.s3.access_key, self.s3.secret_key
+        ).environ()
+        environ = endpoints | LIMITS | {"DOCMILL_TEMP_DIR": str(self.temp)}
+        if self.gemini and self.pinecone:
+            environ |= {"EMBEDDER": "gemini", "GEMINI_API_KEY": self.gemini.key, "GEMINI_BASE_URL": self.gemini.url}
+            environ |= {"VECTOR_STORE": "pinecone", "PINECONE_API_KEY": self.pinecone.key}
+            environ |= {"PINECONE_CONTROLLER_HOST": self.pinecone.url, "PINECONE_INDEX": "faults"}
+            # Limited, so that the governor works, and hardly slower for it.
+            environ |= {"GEMINI_REQUESTS_PER_MINUTE": "12000", "GEMINI_TOKENS_PER_MINUTE": "3000000"}
+        return own_environ(environ)
+
+    @property
+    def temp(self) -> Path:
+        """Where uploads and downloads lie while they are worked on: a disk of its own, where that can be had."""
+        return self.home / "tmp"
+
+    def another_tenant(self, name: str) -> httpx.Client:
+        """A client with the key of a new user."""
+        command = [sys.executable, "-m", "docmill"]
+        subprocess.run([*command, "user", "create", name], env=self.environ, check=True, capture_output=True)
+        made = subprocess.run(
+            [*command, "apikey", "create", "--user", name], env=self.environ, check=True, capture_output=True, text=True
+        )
+        return httpx.Client(base_url=self.url, headers=_authorized(made.stdout.strip()), timeout=60)
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -71,12 +121,19 @@ class Installation:
             process.stop()
         for server in (self.s3, self.valkey, self.postgres):
             server.stop()
+        for played in (self.gemini, self.pinecone):
+            if played:
+                played.stop()
+        if self.has_small_disk:
+            subprocess.run(["umount", "--lazy", str(self.temp)], check=True)
 
     def _add(self, name: str, command: list[str]) -> None:
-        self.processes[name] = DocmillProcess(name, self.home, command, self.environ)
+        path = os.pathsep.join([str(PLAYED), str(PLAYED.parents[2])])
+        environ = self.environ | {"PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)}
+        self.processes[name] = DocmillProcess(name, self.home, command, environ)
         self.processes[name].begin()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         try:
             return self.http.get("/healthz").is_success
         except httpx.HTTPError:
@@ -89,17 +146,17 @@ class Installation:
 
     # --- what users do ---
 
-    def upload(self, name: str, content: bytes) -> str:
+    def upload(self, name: str, content: bytes, tenant: httpx.Client | None = None) -> str:
         """Upload; the document's id. Asked again while the system is down: nothing was accepted then."""
         while True:
             try:
-                answer = self.http.post("/api/ingest/", files={"file": (name, content)})
+                answer = (tenant or self.http).post("/api/ingest/", files={"file": (name, content)})
             except httpx.HTTPError:
                 time.sleep(0.2)
                 continue
             if answer.status_code in (200, 202):
                 return str(answer.json()["document_id"])
-            assert answer.status_code in (500, 503), answer.text
+            assert answer.status_code in (500, 503, 507), answer.text
             time.sleep(0.2)
 
     def upload_at_once(self, name: str, content: bytes, times: int) -> list[str]:
@@ -143,19 +200,30 @@ class Installation:
         except psutil.Error:
             return []
 
-    def kill_children(self) -> None:
-        """kill -9 every worker's prefork child; their workers replace them."""
-        for name, process in self.processes.items():
-            if name.startswith("worker"):
-                for child in self._children(process):
-                    child.kill()
+    def worker_children(self) -> list[psutil.Process]:
+        """The prefork children of all workers: they work on the documents."""
+        workers = [process for name, process in self.processes.items() if name.startswith("worker")]
+        return [child for worker in workers for child in self._children(worker)]
+
+    def kill_children(self, with_signal: int = signal.SIGKILL) -> None:
+        """End every worker's prefork child; their workers replace them."""
+        for child in self.worker_children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(with_signal)
+
+    def starve_children(self) -> None:
+        """Leave every worker's child hardly any memory."""
+        for child in self.worker_children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                limit = child.memory_info().vms + (4 << 20)
+                child.rlimit(psutil.RLIMIT_AS, (limit, limit))
 
     def kill_extractors(self) -> None:
         """kill -9 the boxes alone."""
-        for name, process in self.processes.items():
-            if name.startswith("worker") and process.pid:
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    if "extract.child" in " ".join(child.cmdline()):
+        for worker_child in self.worker_children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in worker_child.children():
+                    if "docmill.pipeline.extract.child" in child.cmdline():
                         child.kill()
 
     def kill_worker(self, name: str) -> None:
@@ -196,6 +264,69 @@ class Installation:
             server.stop()
         time.sleep(seconds)
         server.start()
+
+    def restart_web(self) -> None:
+        """kill -9 of web, and start it again."""
+        self.processes["web"].kill()
+        self.start_again("web")
+        wait_until(self.answers, 60, "web answers")
+
+    def cut_connections(self) -> None:
+        """End every session of the database in the middle of whatever it does."""
+        with self.database() as database:
+            database.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+
+    @contextmanager
+    def clock_off(self, seconds: float) -> Iterator[None]:
+        """The clock of docmill's processes is that much ahead (or behind)."""
+        self._clock.write_text(str(seconds))
+        yield
+        self._clock.write_text("0")
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """There is no room for temporary files. Only where `has_small_disk`."""
+        ballast = self.temp / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 16)):
+                pass
+        yield
+        ballast.unlink()
+
+    @property
+    def _clock(self) -> Path:
+        return self.home / "run" / "clock"
+
+    # --- what is read past docmill ---
+
+    def database(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.environ["DATABASE_URL"], autocommit=True)
+
+    def log_events(self) -> Iterator[dict[str, Any]]:
+        """What docmill's processes have logged: `event`, `timestamp`, and what belongs to the event."""
+        for name in self.processes:
+            for line in (self.home / "logs" / f"{name}.log").read_text(errors="replace").splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    if isinstance(event := json.loads(line), dict):
+                        yield event
+
+
+def _authorized(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _mounted(folder: Path) -> bool:
+    """Mount a small disk of its own at a folder; False where this user may not."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK},mode=1777", "tmpfs", str(folder)]
+    return os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def poison(number: int, order: str) -> bytes:
+    """A text file at which the extractor process does as tests/unit/hostile_reader.py says."""
+    return f"POISON {number}\n{order}\n".encode()
 
 
 def prose(seed: int, sentences: int) -> bytes:

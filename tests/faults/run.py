@@ -1,200 +1,147 @@
-"""The long fault run: documents stream in while parts are killed, starved and cut off at random moments.
+"""The long fault run: documents stream in while processes, servers, clocks, disks and services fail at random moments.
 
-    python -m tests.faults.run [--documents 500] [--faults 60] [--seed N]
+    python -m tests.faults.run [--documents 500] [--faults 60] [--seed N] [--only local | production] [--logs DIR]
 
-Ends with tables of what was injected and the line `faults ok: …`, or with what was violated and exit status 1. A seed
-replays the same documents and the same faults in the same order; their moments depend on the machine.
+Half of the documents and faults go to an installation with the local model and pgvector, half to one with Gemini and
+Pinecone, played by the contract servers. Every kind of fault comes at least once in each. Ends with tables and the
+line `faults ok: …`, or with what was violated and exit status 1. A seed replays the same documents and the same faults
+in the same order; their moments depend on the machine.
 """
 
 import argparse
 import collections
 import random
-import statistics
+import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import psycopg
 
-from tests.faults.checker import violations
+from tests.faults.checker import misnumbered, rung_too_often, violations, wrongly_found
+from tests.faults.injections import Injections
 from tests.faults.installation import Installation, prose
+from tests.faults.recovery import Recovery
 
 SIZES = (5, 20, 60, 200, 600)
+"""Sentences of a document: from one chunk to more than a hundred."""
 WEIGHTS = (30, 30, 20, 14, 6)
-SETTLE_SECONDS = 300.0
-_FAULT_SECONDS = 4.0  # about what one takes; uploads are spread over all of them
+SETTLE_SECONDS = 150.0
+_FAULT_SECONDS = 7.0  # about what one takes; uploads are spread over all of them
+_STRANGERS = 6  # every so manieth document is another tenant's
+_QUERIES = 15
 
 
 class Run:
-    """One run: uploads in one thread, faults in another."""
+    """Uploads in one thread, faults in another, on one installation."""
 
     def __init__(self, installation: Installation, documents: int, faults: int, seed: int) -> None:
-        self.installation, self.documents, self.faults = installation, documents, faults
+        self.installation, self.documents, self.seed = installation, documents, seed
         self.draw = random.Random(seed)
-        self.seed = seed
         self.accepted: dict[str, bool] = {}
+        self.queries: dict[str, str] = {}
         self.injected: collections.Counter[str] = collections.Counter()
-        self.recovery: dict[str, list[float]] = collections.defaultdict(list)
-        self.uploaded = threading.Event()
-
-    def injections(self) -> dict[str, Callable[[], None]]:
-        """Every kind of fault by name."""
-        here = self.installation
-        return {
-            "kill -9 of every worker's child": self._timed("child", here.kill_children),
-            "kill -9 of a whole worker": self._timed("worker", self._kill_worker),
-            "SIGTERM of a worker": self._terminate_worker,
-            "kill -9 of the boxes": here.kill_extractors,
-            "broker emptied": here.flush_broker,
-            "broker killed, back after 3 s": lambda: here.restart(here.valkey, 3, kill=True),
-            "database killed, back after 2 s": lambda: here.restart(here.postgres, 2, kill=True),
-            "database connections cut": self._cut_connections,
-            "storage away for 5 s": lambda: here.restart(here.s3, 5, kill=False),
-            "housekeeping away for 10 s": self._kill_housekeeping,
-            "message rung four times": self._ring_twice,
-            "document deleted": self._delete,
-            "same file ten times at once": self._upload_ten_times,
-            "failed documents tried again": self._retry_failed,
-        }
+        self.recovery = Recovery(installation)
+        self.injections = Injections(installation, self.recovery, random.Random(seed + 1), self.accepted)
+        self.kinds = list(self.injections.by_name().items())
+        self.faults = max(faults, len(self.kinds))
+        self.children: set[int] = set()
+        self._over = threading.Event()
 
     def go(self) -> list[str]:
         """Upload, inject, wait until the dust settles; what is violated then."""
-        uploads = threading.Thread(target=self._upload_all, daemon=True)
-        uploads.start()
-        kinds = list(self.injections().items())
+        stranger = self.installation.another_tenant("stranger")
+        threads = [
+            threading.Thread(target=self._upload_all, args=(stranger,), daemon=True),
+            threading.Thread(target=self._count_children, daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
         for number in range(self.faults):
-            if number % len(kinds) == 0:
-                self.draw.shuffle(kinds)
-            name, inject = kinds[number % len(kinds)]
+            if number % len(self.kinds) == 0:
+                self.draw.shuffle(self.kinds)
+            name, inject = self.kinds[number % len(self.kinds)]
             time.sleep(self.draw.uniform(0.5, 3))
             print(f"{len(self.accepted):4d} uploaded  {number + 1:3d} {name}", flush=True)
             inject()
             self.injected[name] += 1
-        uploads.join()
-        return self._settled()
+        threads[0].join()
+        found = self._settled()
+        self._over.set()
+        return [*found, *self.injections.found_when_deleted, *self._afterwards(stranger)]
 
-    def _upload_all(self) -> None:
+    def _upload_all(self, stranger: httpx.Client) -> None:
+        draw = random.Random(self.seed + 2)
         for number in range(self.documents):
-            size = self.draw.choices(SIZES, WEIGHTS)[0]
-            document_id = self.installation.upload(f"document-{number}.txt", prose(self.seed * 100_000 + number, size))
+            text = prose(self.seed * 100_000 + number, draw.choices(SIZES, WEIGHTS)[0])
+            tenant = stranger if number % _STRANGERS == 0 else None
+            document_id = self.installation.upload(f"document-{number}.txt", text, tenant)
             self.accepted.setdefault(document_id, False)
+            self.queries[document_id] = text.decode().partition(".")[0]
             time.sleep(_FAULT_SECONDS * self.faults / self.documents)
 
+    def _count_children(self) -> None:
+        while not self._over.wait(0.5):
+            self.children |= {child.pid for child in self.installation.worker_children()}
+
     def _settled(self) -> list[str]:
+        """What is still violated when nothing has changed for a while."""
+        unfinished = None
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             found = violations(self.installation.environ, self.accepted)
-            stuck = [sentence for sentence in found if "stuck" in sentence]
+            stuck = sum("stuck" in sentence for sentence in found)
             # While documents still end one after the other the bound has not begun.
-            if len(stuck) != getattr(self, "_stuck", -1):
-                self._stuck, deadline = len(stuck), time.monotonic() + SETTLE_SECONDS
-                print(f"     {len(stuck)} still in work", flush=True)
+            if stuck != unfinished:
+                unfinished, deadline = stuck, time.monotonic() + SETTLE_SECONDS
+                print(f"     {stuck} still in work", flush=True)
             if not found or time.monotonic() > deadline:
                 return found
             time.sleep(2)
 
-    def _some_document(self, status: str) -> str | None:
-        query = "SELECT id::text FROM api_document WHERE status = %s AND deleted_at IS NULL ORDER BY random() LIMIT 1"
-        with psycopg.connect(self.installation.environ["DATABASE_URL"]) as database:
-            row = database.execute(query, (status,)).fetchone()
-        return row[0] if row else None
+    def _afterwards(self, stranger: httpx.Client) -> list[str]:
+        here, events = self.installation, list(self.installation.log_events())
+        deleted = [self.queries[one] for one, gone in self.accepted.items() if gone and one in self.queries]
+        others = [query for one, query in self.queries.items() if not self.accepted[one]]
+        queries = deleted[:_QUERIES] + self.draw.sample(others, min(_QUERIES, len(others)))
+        poison = [f"{one} is poison and was completed" for one in self.injections.poisoned & self._completed()]
+        return [
+            *poison,
+            *wrongly_found(here.http, queries, here.environ, self.accepted, "local"),
+            *wrongly_found(stranger, queries, here.environ, self.accepted, "stranger"),
+            *misnumbered(here.environ, events),
+            *rung_too_often(events),
+        ]
 
-    def _timed(self, what: str, kill: Callable[[], None]) -> Callable[[], None]:
-        """Kill, and measure until a document that was in work then is claimed by a later attempt, or has ended."""
-        # One that was rung for within the minute waits for it to pass, so it says nothing of the bound.
-        held = (
-            "SELECT id::text, attempt FROM api_document WHERE claimed_at IS NOT NULL AND status = 'processing'"
-            " AND (rung_at IS NULL OR rung_at < now() - interval '60 seconds')"
-        )
-        later = "SELECT status, attempt, claimed_at FROM api_document WHERE id = %s"
-
-        def inject() -> None:
-            with psycopg.connect(self.installation.environ["DATABASE_URL"], autocommit=True) as database:
-                before = database.execute(held).fetchall()
-                began = time.monotonic()
-                kill()
-                for document_id, attempt in before:
-                    while time.monotonic() - began < 60:
-                        row = database.execute(later, (document_id,)).fetchone()
-                        if row is None or row[0] != "processing" or row[1] > attempt:
-                            break
-                        time.sleep(0.1)
-                    if row is not None and row[1] > attempt:
-                        self.recovery[what].append(time.monotonic() - began)
-
-        return inject
-
-    def _kill_worker(self) -> None:
-        name = self.draw.choice(["worker-0", "worker-1"])
-        self.installation.kill_worker(name)
-        self.installation.start_again(name)
-
-    def _terminate_worker(self) -> None:
-        name = self.draw.choice(["worker-0", "worker-1"])
-        began = time.monotonic()
-        self.installation.terminate_worker(name)
-        self.recovery["SIGTERM to exit"].append(time.monotonic() - began)
-        self.installation.start_again(name)
-
-    def _kill_housekeeping(self) -> None:
-        self.installation.processes["housekeeping"].kill()
-        time.sleep(10)
-        self.installation.start_again("housekeeping")
-
-    def _cut_connections(self) -> None:
-        with psycopg.connect(self.installation.environ["DATABASE_URL"], autocommit=True) as database:
-            database.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            )
-
-    def _ring_twice(self) -> None:
-        if document_id := self._some_document("processing"):
-            self.installation.ring_twice(document_id)
-
-    def _delete(self) -> None:
-        document_id = self._some_document("processing") or self._some_document("completed")
-        while document_id:
-            try:
-                answer = self.installation.http.delete(f"/api/documents/{document_id}/")
-            except httpx.HTTPError:
-                continue
-            if answer.status_code in (204, 404):
-                self.accepted[document_id] = True
-                return
-            time.sleep(0.2)
-
-    def _upload_ten_times(self) -> None:
-        content = prose(self.draw.randrange(10**9), 10)
-        for document_id in self.installation.upload_at_once("same.txt", content, 10):
-            self.accepted.setdefault(document_id, False)
-
-    def _retry_failed(self) -> None:
-        failed = self.installation.http.get("/api/documents/?status=failed&limit=100").json()["results"]
-        for document in failed:
-            self.installation.http.post(f"/api/documents/{document['document_id']}/retry/")
+    def _completed(self) -> set[str]:
+        with self.installation.database() as database:
+            return {row[0] for row in database.execute("SELECT id::text FROM api_document WHERE status = 'completed'")}
 
     def report(self) -> None:
         """What was injected, how documents ended, how long recovery took."""
-        with psycopg.connect(self.installation.environ["DATABASE_URL"]) as database:
+        with self.installation.database() as database:
             query = (
                 "SELECT status, coalesce(error->>'code', ''), count(*) FROM api_document GROUP BY 1, 2 ORDER BY 1, 2"
             )
             ended = database.execute(query).fetchall()
             (most,) = database.execute("SELECT max(attempt) FROM api_document").fetchone() or (0,)
-        print("\n| fault | times |\n|---|---|")
+        events = collections.Counter(event["event"] for event in self.installation.log_events())
+        print("\n| fault | times |\n|---|---:|")
         for name, count in sorted(self.injected.items()):
             print(f"| {name} | {count} |")
-        print("\n| documents ended | code | number |\n|---|---|---|")
+        print("\n| documents ended | code | number |\n|---|---|---:|")
         for status, code, count in ended:
             print(f"| {status} | {code} | {count} |")
-        print(f"| deleted | | {sum(self.accepted.values())} |\n\nmost attempts of one document: {most}")
-        for what, seconds in self.recovery.items():
-            print(f"{what}: median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s of {len(seconds)}")
+        print(f"| deleted | | {sum(self.accepted.values())} |")
+        print("\n| standstill after | times | median s | longest s |\n|---|---:|---:|---:|")
+        print("\n".join(self.recovery.lines()))
+        print(
+            f"\nattempts {events['attempt_started']}, most of one document {most}; retries {events['retry_planned']};"
+            f" rung again {events['rung_again']}; given back {events['document_given_back']};"
+            f" worker children seen {len(self.children)} (each ends after 5 tasks)\n"
+        )
 
 
 def main() -> None:
@@ -202,22 +149,32 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=500)
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
+    parser.add_argument("--only", choices=["local", "production"])
+    parser.add_argument("--logs", type=Path, help="A folder that gets the logs of all processes.")
     asked = parser.parse_args()
     print(f"seed {asked.seed}: replay with make faults SEED={asked.seed} DOCUMENTS={asked.documents}")
-    with tempfile.TemporaryDirectory(prefix="docmill-faults-") as folder:
-        installation = Installation(Path(folder) / "home")
-        try:
-            installation.start()
-            run = Run(installation, asked.documents, asked.faults, asked.seed)
-            found = run.go()
-            run.report()
-        finally:
-            installation.stop()
-    if found:
-        sys.exit("\n".join(["", f"faults failed with seed {asked.seed}:", *found]))
-    print(
-        f"faults ok: {len(run.accepted)} documents, {asked.faults} faults, seed {asked.seed}: none lost, stuck or twice"
-    )
+    stacks = [asked.only] if asked.only else ["local", "production"]
+    wrong: list[str] = []
+    accepted = faults = 0
+    for number, stack in enumerate(stacks):
+        print(f"\n{stack}: {'Gemini and Pinecone' if stack == 'production' else 'the local model and pgvector'}")
+        with tempfile.TemporaryDirectory(prefix="docmill-faults-") as folder:
+            installation = Installation(Path(folder) / "home", production=stack == "production")
+            try:
+                installation.start()
+                run = Run(
+                    installation, asked.documents // len(stacks), asked.faults // len(stacks), asked.seed * 2 + number
+                )
+                wrong += run.go()
+                run.report()
+                accepted, faults = accepted + len(run.accepted), faults + run.faults
+            finally:
+                installation.stop()
+                if asked.logs:
+                    shutil.copytree(installation.home / "logs", asked.logs / stack, dirs_exist_ok=True)
+    if wrong:
+        sys.exit("\n".join(["", f"faults failed with seed {asked.seed}:", *wrong]))
+    print(f"faults ok: {accepted} documents, {faults} faults, seed {asked.seed}: none lost, stuck or twice")
 
 
 if __name__ == "__main__":

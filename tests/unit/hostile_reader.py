@@ -39,6 +39,9 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
                 os._exit(0)
             case "die_like_oom_killed":
                 os.kill(os.getpid(), 9)
+            case "kill_worker":
+                os.kill(os.getppid(), 9)
+                time.sleep(3600)
             case "hang":
                 time.sleep(3600)
             case "spin":
