@@ -236,6 +236,10 @@ class Originals:
                 "storage_forbidden",
                 f"The object storage refuses the request ({code}): check S3_SERVER_SIDE_ENCRYPTION and S3_KMS_KEY_ID.",
             )
+        if code == "RequestTimeTooSkewed":
+            return TransientError(
+                "storage_unavailable", "The object storage refuses this machine's clock: set it, for example by NTP."
+            )
         return TransientError("storage_unavailable", f"The object storage answered {code or error}.")
 
 

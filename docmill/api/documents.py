@@ -28,6 +28,7 @@ from docmill.pipeline.errors import (
     StaleAttemptError,
     TransientError,
     is_disk_full,
+    is_out_of_memory,
 )
 from docmill.pipeline.ingest import Job, Parts, ingest
 
@@ -124,9 +125,9 @@ def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         log.warning("database_trouble", error=str(error))
         _record(lambda: retry_later(attempt, TransientError("database_unavailable")))
-    except MemoryError:
-        raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise MemoryError from error
         _record(partial(retry_later, attempt, _unexpected(error)))
     return document
 

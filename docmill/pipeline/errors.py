@@ -101,6 +101,25 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
+_NO_MEMORY = (
+    "bad_alloc",
+    "bad alloc",
+    "failed to allocate",
+    "cannot allocate",
+    "insufficient memory",
+    "can't start new thread",
+)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out, which native libraries say in their own words, some layers down."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class StaleAttemptError(Exception):
     """A newer attempt or a delete owns the document now: stop without writing anything."""
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +83,7 @@ class Installation:
         self._add("web", web_command("127.0.0.1", port))
         self._add("housekeeping", housekeeping_command("housekeeping@faults", self.home / "run" / "beat"))
         for number in range(WORKERS):
-            self._add(f"worker-{number}", worker_command(f"worker-{number}@faults", 1))
+            self.add_worker(f"worker-{number}")
         wait_until(self.answers, 60, "web answers")
 
     def _environ(self) -> dict[str, str]:
@@ -127,9 +127,13 @@ class Installation:
         if self.has_small_disk:
             subprocess.run(["umount", "--lazy", str(self.temp)], check=True)
 
-    def _add(self, name: str, command: list[str]) -> None:
+    def add_worker(self, name: str, **environ: str) -> None:
+        """Start one more worker; `environ` is its own."""
+        self._add(name, worker_command(f"{name}@faults", 1), environ)
+
+    def _add(self, name: str, command: list[str], own: Mapping[str, str] | None = None) -> None:
         path = os.pathsep.join([str(PLAYED), str(PLAYED.parents[2])])
-        environ = self.environ | {"PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)}
+        environ = self.environ | {"PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)} | dict(own or {})
         self.processes[name] = DocmillProcess(name, self.home, command, environ)
         self.processes[name].begin()
 

@@ -1,5 +1,6 @@
 """No document lost, none stuck, none twice: the short form of `make faults`."""
 
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import violations
-from tests.faults.installation import Installation, prose, wait_until
+from tests.faults.installation import Installation, poison, prose, wait_until
 
 LONG, SHORT = 1200, 10  # sentences: some seconds of work, and none
 
@@ -105,6 +106,78 @@ def test_a_worker_told_to_stop_gives_its_document_back_within_30_seconds(
     document = installation.wait_for_end(document_id, 240)
     assert document["status"] == "completed"
     assert crashes(installation, document_id) == 0, "a stop is no crash"
+
+
+def test_a_document_that_kills_its_worker_fails_alone(installation: Installation, upload: Uploads) -> None:
+    poisonous = installation.upload("poison.txt", poison(1, "kill_worker"))
+    upload.accepted[poisonous] = False
+    harmless = upload(SHORT)
+    document = installation.wait_for_end(poisonous)
+    assert (document["error"]["code"], document["attempt"]) == ("worker_crashed", 2)
+    assert installation.wait_for_end(harmless)["status"] == "completed"
+
+
+def test_a_child_ended_by_its_stages_alarm_leaves_a_timeout(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    installation.kill_children(signal.SIGALRM)
+    document = installation.wait_for_end(document_id)
+    assert (document["error"]["code"], document["error"]["stage"]) == ("timeout", "embedding")
+    assert "'embedding'" in document["error"]["message"]
+
+
+@pytest.mark.long
+def test_a_worker_that_takes_no_message_ends_itself(
+    installation: Installation, upload: Uploads, tmp_path: Path
+) -> None:
+    deaf = tmp_path / "deaf"
+    for name in ("worker-0", "worker-1"):
+        installation.terminate_worker(name)
+    installation.add_worker("worker-deaf", WORKER_WATCHDOG_SECONDS="3", FAULTS_DEAF=str(deaf))
+    installation.wait_for_end(upload(SHORT))
+    deaf.touch()
+    document_ids = [upload(SHORT) for _ in range(3)]  # it may hear one more
+    wait_until(lambda: not installation.processes["worker-deaf"].running, 60, "the deaf worker ends")
+    assert any(event["event"] == "worker_consumes_nothing" for event in installation.log_events())
+    for name in ("worker-0", "worker-1"):
+        installation.start_again(name)
+    assert {installation.wait_for_end(document_id)["status"] for document_id in document_ids} == {"completed"}
+
+
+def test_an_upload_that_finds_the_disk_full_is_told_so(installation: Installation) -> None:
+    if not installation.has_small_disk:
+        pytest.skip("needs the right to mount a small disk")
+    with installation.full_disk():
+        answer = installation.http.post("/api/ingest/", files={"file": ("notes.txt", prose(5, LONG))})
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+
+
+@pytest.mark.long
+def test_a_document_that_finds_the_disk_full_is_tried_again(installation: Installation, upload: Uploads) -> None:
+    if not installation.has_small_disk:
+        pytest.skip("needs the right to mount a small disk")
+    before = [upload(LONG) for _ in range(2)]  # a worker each
+    document_id = upload(LONG // 2)
+    with installation.full_disk():
+        wait_until(lambda: installation.document(document_id)["last_error"], 90, "the document has trouble")
+    assert installation.wait_for_end(document_id)["status"] == "completed"
+    assert installation.document(document_id)["last_error"]["code"] == "disk_full"
+    assert {installation.wait_for_end(one)["status"] for one in before} == {"completed"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_clock_that_jumps_leaves_no_document_waiting(
+    installation: Installation, upload: Uploads, seconds: int
+) -> None:
+    document_ids = [upload(LONG // 2) for _ in range(3)]
+    with installation.clock_off(seconds):
+        document_ids.append(upload(SHORT))
+        installation.flush_broker()
+        assert {installation.wait_for_end(one)["status"] for one in document_ids} == {"completed"}
+        last = upload(SHORT)
+        installation.flush_broker()
+    assert installation.wait_for_end(last)["status"] == "completed"
 
 
 def test_an_emptied_broker_loses_nothing(installation: Installation, upload: Uploads) -> None:

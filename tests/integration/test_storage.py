@@ -3,12 +3,13 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
 import httpx
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -180,6 +181,13 @@ def test_missing_credentials_are_named(s3: str, monkeypatch: pytest.MonkeyPatch,
 def test_settings_that_name_nothing_are_named(s3: str, bucket: str, endpoint: str | None) -> None:
     error = failure(Originals(bucket, endpoint or s3, "us-east-1").check)
     assert (error.code, "not valid" in error.message) == ("storage_forbidden", True)
+
+
+def test_a_clock_that_is_an_hour_off_is_named(originals: Originals, put: Callable[..., str]) -> None:
+    key = put(b"in time")
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with time_machine.travel(ahead), pytest.raises(TransientError, match="clock"), originals.download(key):
+        pass
 
 
 def test_a_storage_that_is_down_is_transient(s3: str) -> None:

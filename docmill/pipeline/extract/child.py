@@ -13,13 +13,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from docmill.pipeline.errors import DocmillError
+from docmill.pipeline.errors import DocmillError, is_out_of_memory
 from docmill.pipeline.extract import survey_document
 from docmill.pipeline.extract.confine import confine, limit_processor_time
 from docmill.pipeline.extract.frames import page_frame, write_frame
 from docmill.pipeline.extract.reading import Reading
 
-_NO_MEMORY = ("bad_alloc", "bad alloc", "failed to allocate", "cannot allocate", "insufficient memory")
 ReadDocument = Callable[[Path, str, range | None], Reading]
 
 
@@ -62,20 +61,11 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
         return True
     except Exception as error:
         traceback.print_exc()
-        code = "memory_limit" if _is_out_of_memory(error) else "extractor_crashed"
+        code = "memory_limit" if is_out_of_memory(error) else "extractor_crashed"
         write_frame(frames, {"kind": "error", "code": code, "message": ""})
         return False
     write_frame(frames, {"kind": "end", "memory": _resident_bytes()})
     return True
-
-
-def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether memory ran out, which native libraries say in their own words, some layers down."""
-    while error is not None:
-        if isinstance(error, MemoryError) or any(word in str(error).lower() for word in _NO_MEMORY):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _resident_bytes() -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 CLOCK = "FAULTS_CLOCK"
 """Names the file with the seconds that this machine's clock is ahead."""
+DEAF = "FAULTS_DEAF"
+"""Names the file that makes workers take no message while it is there."""
 _LOOK_EVERY = 0.2
 
 
@@ -68,6 +70,16 @@ def read_poison() -> None:
     extract.read_document = read_document
 
 
+def go_deaf(file: Path) -> None:
+    """Let a Celery worker take no message though all else of it lives, as happens after lost connections."""
+    from kombu.transport.virtual import QoS
+
+    listens = QoS.can_consume
+    QoS.can_consume = lambda self: not file.exists() and listens(self)
+
+
+if os.environ.get(DEAF):
+    go_deaf(Path(os.environ[DEAF]))
 if os.environ.get(CLOCK):
     Clock(Path(os.environ[CLOCK]))
 if "docmill.pipeline.extract.child" in sys.orig_argv:
