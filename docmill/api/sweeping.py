@@ -4,6 +4,7 @@ PostgreSQL is the truth. Whatever the broker forgot or a dead worker left is fou
 length of the queue. A document is rung for at most once a minute.
 """
 
+import uuid
 from datetime import datetime, timedelta
 
 import redis
@@ -27,6 +28,7 @@ CLOCKS_DIFFER_BY = timedelta(seconds=10)
 """Machines' clocks agree at least so well; a time further ahead is none."""
 _AT_ONCE = 500
 """Documents looked at in one sweep, oldest first."""
+_left_open: set[uuid.UUID] = set()
 
 
 def sweep() -> dict[str, int]:
@@ -43,10 +45,17 @@ def abandoned(now: datetime) -> list[Document]:
     """Unfinished documents that no worker holds and no message is on its way for."""
     held = held_keys()
     rest = [document for document in _ringable(now)[:_AT_ONCE] if lock_key(document.id) not in held]
-    left_open = [document for document in rest if document.claimed_at]
+    left_open = _seen_before([document for document in rest if document.claimed_at])
     overdue = [document for document in rest if not document.claimed_at and document.next_retry_at]
     queued = [document for document in rest if not document.claimed_at and not document.next_retry_at]
     return left_open + overdue + queued[: _messages_missing()]
+
+
+def _seen_before(left_open: list[Document]) -> list[Document]:
+    """Those that this process's last sweep found as well: the parent of a lost child speaks first, and knows more."""
+    global _left_open
+    before, _left_open = _left_open, {document.id for document in left_open}
+    return [document for document in left_open if document.id in before]
 
 
 def _ringable(now: datetime) -> QuerySet[Document]:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from celery.beat import PersistentScheduler
 from celery.schedules import schedstate, schedule
 
 
@@ -15,3 +16,14 @@ class Every(schedule):
         if self.maybe_make_aware(last_run_at) > self.now() + timedelta(seconds=1):
             return schedstate(is_due=True, next=self.seconds)
         return super().is_due(last_run_at)
+
+
+class SteadyScheduler(PersistentScheduler):
+    """Beat's scheduler, which asks the schedule anew at every tick: times that it noted by a clock that was set back
+    since would have it sleep until the clock gets there again."""
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Run what is due; seconds until the next tick."""
+        self._heap = None
+        seconds: float = super().tick(*arguments, **options)
+        return seconds

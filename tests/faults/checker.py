@@ -149,15 +149,17 @@ def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> 
 
 def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
     """Documents that were rung for again within a minute of the clock, unless they failed and their owner tried again
-    in between."""
-    told: dict[str, list[tuple[datetime, str]]] = {}
+    in between. The rings are in the order of one process's log, so a clock that jumps does not mix them up."""
+    told: dict[str, dict[str, list[datetime]]] = {}
     for event in events:
         if event["event"] in ("rung_again", "document_failed"):
-            moment = datetime.fromisoformat(event["timestamp"])
-            told.setdefault(event["document_id"], []).append((moment, event["event"]))
+            moments = told.setdefault(event["document_id"], {"rung_again": [], "document_failed": []})
+            moments[event["event"]].append(datetime.fromisoformat(event["timestamp"]))
     for document_id, moments in told.items():
-        for (before, first), (after, then) in pairwise(sorted(moments)):
-            if first == then == "rung_again" and (after - before).total_seconds() < 59.9:
+        for before, after in pairwise(moments["rung_again"]):
+            if abs((after - before).total_seconds()) < 59.9 and not any(
+                before < ended < after for ended in moments["document_failed"]
+            ):
                 yield f"{document_id} was rung for again after {(after - before).total_seconds():.0f} s"
 
 

@@ -10,7 +10,7 @@ from itertools import count
 import httpx
 
 from tests.contract.wire import Fault, Faults
-from tests.faults.installation import Installation, poison, prose
+from tests.faults.installation import WORKERS, Installation, poison, prose, wait_until
 from tests.faults.recovery import Recovery
 
 POISONS = {
@@ -42,8 +42,10 @@ class Injections:
     def _processes(self) -> dict[str, Inject]:
         here = self._here
         return {
-            "kill -9 of every worker's child": self._recovery.timed("a killed child", here.kill_children),
-            "kill -9 of a whole worker": self._recovery.timed("a killed worker", self._kill_worker),
+            "kill -9 of every worker's child": self._in_work(
+                self._recovery.timed("a killed child", here.kill_children)
+            ),
+            "kill -9 of a whole worker": self._in_work(self._recovery.timed("a killed worker", self._kill_worker)),
             "SIGTERM of a worker": self._terminate_worker,
             "workers' children out of memory": here.starve_children,
             "kill -9 of the extractors": here.kill_extractors,
@@ -94,6 +96,18 @@ class Injections:
 
     # --- processes ---
 
+    def _in_work(self, inject: Inject) -> Inject:
+        """The fault in the middle of a document's work: one for each worker comes for it."""
+
+        def upload_and_inject() -> None:
+            busy = [self._here.upload("busy.txt", prose(next(self._number), 800)) for _ in range(WORKERS)]
+            self._accepted.update(dict.fromkeys(busy, False))
+            with contextlib.suppress(AssertionError):  # then it hits what it hits
+                wait_until(lambda: all(self._here.document(one).get("attempt") for one in busy), 20, "they are in work")
+            inject()
+
+        return upload_and_inject
+
     def _kill_worker(self) -> None:
         name = self._draw.choice(["worker-0", "worker-1"])
         self._here.kill_worker(name)
@@ -107,7 +121,7 @@ class Injections:
         self._here.start_again(name)
 
     def _kill_housekeeping(self) -> None:
-        self._here.processes["housekeeping"].kill()
+        self._here.kill("housekeeping")
         time.sleep(10)
         self._here.start_again("housekeeping")
 

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,8 @@ class Installation:
         self.processes: dict[str, DocmillProcess] = {}
         self.environ: dict[str, str] = {}
         self.has_small_disk = False
+        self.ended_by_themselves: list[str] = []
+        self._wanted: set[str] = set()
         self._http: httpx.Client | None = None
 
     def start(self) -> None:
@@ -85,6 +88,21 @@ class Installation:
         for number in range(WORKERS):
             self.add_worker(f"worker-{number}")
         wait_until(self.answers, 60, "web answers")
+        wait_until(self._workers_are_ready, 60, "the workers are ready")
+        threading.Thread(target=self._supervise, daemon=True).start()
+
+    def _workers_are_ready(self) -> bool:
+        said = {str(event["event"]) for event in self.log_events()}
+        return all(f"worker-{number}@faults ready." in said for number in range(WORKERS))
+
+    def _supervise(self) -> None:
+        """Start again what ended by itself, as `docmill up` and a service manager do."""
+        while self.processes:
+            for name in list(self._wanted):
+                if not self.processes[name].running and name in self._wanted:
+                    self.ended_by_themselves.append(name)
+                    self.processes[name].begin()
+            time.sleep(0.5)
 
     def _environ(self) -> dict[str, str]:
         """Without the played clock and readers, which are docmill's processes' own."""
@@ -115,10 +133,13 @@ class Installation:
         return httpx.Client(base_url=self.url, headers=_authorized(made.stdout.strip()), timeout=60)
 
     def stop(self) -> None:
-        for process in self.processes.values():
+        self._wanted.clear()
+        processes = list(self.processes.values())
+        for process in processes:
             process.ask_to_stop()
-        for process in self.processes.values():
+        for process in processes:
             process.stop()
+        self.processes = {}
         for server in (self.s3, self.valkey, self.postgres):
             server.stop()
         for played in (self.gemini, self.pinecone):
@@ -135,7 +156,7 @@ class Installation:
         path = os.pathsep.join([str(PLAYED), str(PLAYED.parents[2])])
         environ = self.environ | {"PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)} | dict(own or {})
         self.processes[name] = DocmillProcess(name, self.home, command, environ)
-        self.processes[name].begin()
+        self.start_again(name)
 
     def answers(self) -> bool:
         try:
@@ -232,6 +253,7 @@ class Installation:
 
     def kill_worker(self, name: str) -> None:
         """kill -9 a worker and its children at once."""
+        self._wanted.discard(name)
         process = self.processes[name]
         for victim in [*self._children(process), psutil.Process(process.pid or 0)]:
             victim.kill()
@@ -239,12 +261,19 @@ class Installation:
 
     def terminate_worker(self, name: str) -> None:
         """SIGTERM, as a deploy does; returns when it has ended by itself."""
+        self._wanted.discard(name)
         process = self.processes[name]
         os.kill(process.pid or 0, signal.SIGTERM)
         wait_until(lambda: not process.running, 30, f"{name} ends within 30 s of SIGTERM")
 
+    def kill(self, name: str) -> None:
+        """kill -9 of a process that has no children."""
+        self._wanted.discard(name)
+        self.processes[name].kill()
+
     def start_again(self, name: str) -> None:
         self.processes[name].begin()
+        self._wanted.add(name)
 
     def flush_broker(self) -> None:
         with redis.Redis.from_url(self.valkey.url) as broker:
@@ -271,7 +300,7 @@ class Installation:
 
     def restart_web(self) -> None:
         """kill -9 of web, and start it again."""
-        self.processes["web"].kill()
+        self.kill("web")
         self.start_again("web")
         wait_until(self.answers, 60, "web answers")
 
@@ -287,8 +316,10 @@ class Installation:
     def clock_off(self, seconds: float) -> Iterator[None]:
         """The clock of docmill's processes is that much ahead (or behind)."""
         self._clock.write_text(str(seconds))
-        yield
-        self._clock.write_text("0")
+        try:
+            yield
+        finally:
+            self._clock.write_text("0")
 
     @contextmanager
     def full_disk(self) -> Iterator[None]:
@@ -297,8 +328,10 @@ class Installation:
         with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(1 << 16)):
                 pass
-        yield
-        ballast.unlink()
+        try:
+            yield
+        finally:
+            ballast.unlink()
 
     @property
     def _clock(self) -> Path:

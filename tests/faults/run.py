@@ -140,7 +140,8 @@ class Run:
         print(
             f"\nattempts {events['attempt_started']}, most of one document {most}; retries {events['retry_planned']};"
             f" rung again {events['rung_again']}; given back {events['document_given_back']};"
-            f" worker children seen {len(self.children)} (each ends after 5 tasks)\n"
+            f" worker children seen {len(self.children)} (each ends after 5 tasks); processes that ended by themselves"
+            f" {len(self.installation.ended_by_themselves)}\n"
         )
 
 
