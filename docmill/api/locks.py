@@ -1,5 +1,6 @@
 """A document is held by a PostgreSQL session advisory lock, which vanishes with its worker: no lease to tune."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ class DocumentLock:
 
 
 @contextmanager
-def document_lock(document_id: uuid.UUID) -> Iterator[DocumentLock | None]:
-    """Hold the document's lock on a connection of its own; None when another session holds it."""
+def document_lock(document_id: uuid.UUID, patience: float = 0.0) -> Iterator[DocumentLock | None]:
+    """Hold the document's lock on a connection of its own; None when another session holds it for `patience` seconds
+    from now."""
     session = psycopg.connect(
         settings.DATABASE_URL,
         autocommit=True,
@@ -38,10 +40,19 @@ def document_lock(document_id: uuid.UUID) -> Iterator[DocumentLock | None]:
         keepalives_count=3,
     )
     try:
-        row = session.execute("SELECT pg_try_advisory_lock(%s)", (lock_key(document_id),)).fetchone()
-        yield DocumentLock(session) if row and row[0] else None
+        yield DocumentLock(session) if _locked(session, document_id, time.monotonic() + patience) else None
     finally:
         session.close()
+
+
+def _locked(session: psycopg.Connection[TupleRow], document_id: uuid.UUID, deadline: float) -> bool:
+    while True:
+        row = session.execute("SELECT pg_try_advisory_lock(%s)", (lock_key(document_id),)).fetchone()
+        if row and row[0]:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
 
 
 def lock_key(document_id: uuid.UUID) -> int:

@@ -23,6 +23,8 @@ from docmill.pipeline.errors import PermanentError
 log = structlog.get_logger("docmill.lost_children")
 
 _ALARM = "SIGALRM"
+_LOCK_OUTLIVES = 2.0
+"""Seconds within which PostgreSQL has noticed that a process is gone."""
 
 
 def watch() -> None:
@@ -45,7 +47,7 @@ def take_up(document_id: uuid.UUID, *, timed_out: bool) -> bool:
 
     A document whose lock is free and whose attempt is open was left by a dead worker.
     """
-    with document_lock(document_id) as lock:
+    with document_lock(document_id, patience=_LOCK_OUTLIVES) as lock:
         document = Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None).first()
         if lock is None or document is None or document.claimed_at is None:
             return False
