@@ -1,6 +1,7 @@
 """The long fault run: documents stream in while processes, servers, clocks, disks and services fail at random moments.
 
-    python -m tests.faults.run [--documents 500] [--faults 60] [--seed N] [--only local | production] [--logs DIR]
+    python -m tests.faults.run [--documents 500] [--faults 60] [--seed N] [--only local | production] [--kinds PART]
+        [--logs DIR]
 
 Half of the documents and faults go to an installation with the local model and pgvector, half to one with Gemini and
 Pinecone, played by the contract servers. Every kind of fault comes at least once in each. Ends with tables and the
@@ -37,7 +38,7 @@ _QUERIES = 15
 class Run:
     """Uploads in one thread, faults in another, on one installation."""
 
-    def __init__(self, installation: Installation, documents: int, faults: int, seed: int) -> None:
+    def __init__(self, installation: Installation, documents: int, faults: int, seed: int, kinds: str = "") -> None:
         self.installation, self.documents, self.seed = installation, documents, seed
         self.draw = random.Random(seed)
         self.accepted: dict[str, bool] = {}
@@ -45,7 +46,7 @@ class Run:
         self.injected: collections.Counter[str] = collections.Counter()
         self.recovery = Recovery(installation)
         self.injections = Injections(installation, self.recovery, random.Random(seed + 1), self.accepted)
-        self.kinds = list(self.injections.by_name().items())
+        self.kinds = [(name, inject) for name, inject in self.injections.by_name().items() if kinds in name]
         self.faults = max(faults, len(self.kinds))
         self.children: set[int] = set()
         self._over = threading.Event()
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("--only", choices=["local", "production"])
+    parser.add_argument("--kinds", default="", help="Only faults whose name holds this.")
     parser.add_argument("--logs", type=Path, help="A folder that gets the logs of all processes.")
     asked = parser.parse_args()
     print(f"seed {asked.seed}: replay with make faults SEED={asked.seed} DOCUMENTS={asked.documents}")
@@ -163,9 +165,8 @@ def main() -> None:
             installation = Installation(Path(folder) / "home", production=stack == "production")
             try:
                 installation.start()
-                run = Run(
-                    installation, asked.documents // len(stacks), asked.faults // len(stacks), asked.seed * 2 + number
-                )
+                share = asked.documents // len(stacks), asked.faults // len(stacks)
+                run = Run(installation, *share, asked.seed * 2 + number, asked.kinds)
                 wrong += run.go()
                 run.report()
                 accepted, faults = accepted + len(run.accepted), faults + run.faults
