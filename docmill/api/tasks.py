@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 from celery import Task, shared_task
+from celery.exceptions import Ignore
+from django.db import DatabaseError
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
@@ -36,7 +38,7 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
         os.kill(os.getpid(), signal.SIGKILL)
         raise
     if document is None:
-        return {"document_id": document_id, "status": "dropped"}
+        document = _ended(uuid.UUID(document_id))
     if document.status == Document.Status.FAILED and document.error:
         raise PermanentError(document.error["code"], document.error["message"])
     if document.next_retry_at and document.last_error:
@@ -46,6 +48,18 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     if document.status == Document.Status.PROCESSING and document.claimed_at is None:
         ring(document, queue=BEGUN)
     return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
+
+
+def _ended(document_id: uuid.UUID) -> Document:
+    """A document that has ended, so that one more message for it gives the same result. Raises Ignore, which leaves the
+    task's result alone, when another message's work is to make it."""
+    try:
+        document = Document.objects.filter(id=document_id, deleted_at=None).first()
+    except DatabaseError as error:
+        raise Ignore from error
+    if document is None or document.status == Document.Status.PROCESSING:
+        raise Ignore
+    return document
 
 
 @shared_task(ignore_result=True)

@@ -92,6 +92,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "health_check_interval": 10,
     "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 3600),
+    # By name: what was begun ("again") goes before what is new ("documents"), and this before pages of others' scans.
+    "queue_order_strategy": "sorted",
 }
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
 CELERY_REDIS_SOCKET_TIMEOUT = 10

@@ -203,7 +203,11 @@ def test_an_upload_is_accepted_while_the_broker_is_down(installation: Installati
 def test_a_message_delivered_many_times_is_worked_on_once(installation: Installation, upload: Uploads) -> None:
     document_id = upload(LONG // 4)
     installation.ring_twice(document_id)
-    assert installation.wait_for_end(document_id)["attempt"] == 1
+    document = installation.wait_for_end(document_id)
+    assert document["attempt"] == 1
+    address = f"/api/tasks/{document['task_id']}/"
+    task = wait_until(lambda: (t := installation.http.get(address).json())["state"] == "SUCCESS" and t, 20, "a result")
+    assert task["result"]["status"] == "completed", "the result is the work's, not a superfluous message's"
 
 
 def test_a_killed_and_restarted_database_loses_nothing(installation: Installation, upload: Uploads) -> None:
