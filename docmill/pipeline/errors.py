@@ -1,7 +1,7 @@
 """The catalogue of errors: one list of stable codes for HTTP answers, documents' failures, tasks and events."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -94,11 +94,7 @@ class TransientError(DocmillError):
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether there was no room on a disk, which libraries may wrap in errors of their own."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in _layers(error))
 
 
 _NO_MEMORY = (
@@ -113,11 +109,16 @@ _NO_MEMORY = (
 
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether memory ran out, which native libraries say in their own words, some layers down."""
+    return any(
+        isinstance(one, MemoryError) or any(words in str(one).lower() for words in _NO_MEMORY) for one in _layers(error)
+    )
+
+
+def _layers(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from, and so on down."""
     while error is not None:
-        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
 class StaleAttemptError(Exception):

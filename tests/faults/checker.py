@@ -17,7 +17,7 @@ import psycopg
 def violations(environ: Mapping[str, str], accepted: Mapping[str, bool]) -> list[str]:
     """What does not hold. `accepted` are the ids of all uploads that were answered; True for those deleted since."""
     with psycopg.connect(environ["DATABASE_URL"]) as database:
-        stored = _in_pinecone(environ) if environ.get("VECTOR_STORE") == "pinecone" else _in_tables(database)
+        stored = _in_pinecone(database, environ) if environ.get("VECTOR_STORE") == "pinecone" else _in_tables(database)
         return [*_rows(database, accepted), *_vectors(database, stored), *_objects(database, environ)]
 
 
@@ -50,14 +50,13 @@ def _in_tables(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _in_pinecone(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+def _in_pinecone(database: psycopg.Connection[Any], environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Owner and id of every record in the index."""
     headers = {"Api-Key": environ["PINECONE_API_KEY"], "X-Pinecone-Api-Version": "2026-07"}
     with httpx.Client(headers=headers) as client:
         index = f"{environ['PINECONE_CONTROLLER_HOST']}/indexes/{environ['PINECONE_INDEX']}"
         host = client.get(index).raise_for_status().json()["host"]
-        with psycopg.connect(environ["DATABASE_URL"]) as database:
-            users = [str(row[0]) for row in database.execute("SELECT id FROM auth_user")]
+        users = [str(row[0]) for row in database.execute("SELECT id FROM auth_user")]
         return [(user, one) for user in users for one in _listed(client, host, f"tenant-{user}")]
 
 

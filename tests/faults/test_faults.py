@@ -57,9 +57,7 @@ def check(running: tuple[Installation, dict[str, bool]]) -> None:
 
 
 def crashes(installation: Installation, document_id: str) -> Any:
-    import psycopg
-
-    with psycopg.connect(installation.environ["DATABASE_URL"]) as database:
+    with installation.database() as database:
         return database.execute("SELECT crashes FROM api_document WHERE id = %s", (document_id,)).fetchone()[0]
 
 
@@ -274,10 +272,8 @@ def test_trouble_is_retried_after_2_4_and_8_seconds_and_then_fails(installation:
 
 def planned_retry(installation: Installation, document_id: str) -> tuple[str, int, float | None]:
     """Status, retries, and the seconds between the writing of the row and its next retry."""
-    import psycopg
-
     seconds = "extract(epoch FROM next_retry_at - updated_at)::float"
-    with psycopg.connect(installation.environ["DATABASE_URL"]) as database:
+    with installation.database() as database:
         row = database.execute(
             f"SELECT status, retries, {seconds} FROM api_document WHERE id = %s", (document_id,)
         ).fetchone()

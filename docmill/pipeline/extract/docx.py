@@ -18,6 +18,7 @@ from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.docx_numbering import Numbering, numbering_of, style_numbering
 from docmill.pipeline.extract.docx_text import Note, PageBreak, Picture, TextBox, paragraph_parts
 from docmill.pipeline.extract.images import picture_paragraphs
+from docmill.pipeline.extract.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
@@ -27,7 +28,6 @@ from docmill.pipeline.types import BlockKind, Page
 for _kind in ("ms-word.document.macroEnabled", "openxmlformats-officedocument.wordprocessingml.template"):
     PartFactory.part_type_for[f"application/vnd.{_kind}.main+xml"] = DocumentPart
 
-_MAX_UNPACKED = 1 << 30
 _MAX_NESTING = 20
 _BROKEN = (
     OpcError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, NotImplementedError,
@@ -41,8 +41,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """Pages as Word last laid them out, where the file tells; otherwise one page."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
-                raise PermanentError("too_much_text", "The document unpacks to more than 1 GB; make it smaller.")
+            check_unpacked_size(archive)
         document = Package.open(str(path)).main_document_part.document
     except _BROKEN as error:
         raise PermanentError("corrupt") from error

@@ -25,12 +25,12 @@ from docmill.pipeline.extract.opendocument_text import (
     count_of,
     read_paragraph,
 )  # fmt: skip
+from docmill.pipeline.extract.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 
-_MAX_UNPACKED = 1 << 30
 _MAX_PICTURE = 64 << 20
 _MAX_NESTING = 60
 _MANIFEST = "META-INF/manifest.xml"
@@ -47,8 +47,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """Pages of a text where LibreOffice stored their ends, otherwise one; a page for each sheet or slide."""
     try:
         archive = zipfile.ZipFile(path)
-        if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
-            raise PermanentError("too_much_text", "The document unpacks to more than 1 GB; make it smaller.")
+        check_unpacked_size(archive)
         if _MANIFEST in archive.NameToInfo and b"encryption-data" in archive.read(_MANIFEST):
             raise PermanentError("encrypted")
         content, styles, about = (_part(archive, name) for name in ("content.xml", "styles.xml", "meta.xml"))

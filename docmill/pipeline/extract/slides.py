@@ -16,6 +16,7 @@ from pptx.parts.presentation import PresentationPart
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.images import picture_paragraphs
+from docmill.pipeline.extract.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
@@ -26,7 +27,6 @@ for _kind in ("ms-powerpoint.presentation.macroEnabled", "openxmlformats-officed
               "openxmlformats-officedocument.presentationml.template"):  # fmt: skip
     PartFactory.part_type_for[f"application/vnd.{_kind}.main+xml"] = PresentationPart
 
-_MAX_UNPACKED = 1 << 30
 _MAX_NESTING = 30
 _BROKEN = (PythonPptxError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError,
            NotImplementedError, RuntimeError, IndexError)  # fmt: skip
@@ -38,8 +38,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     """One page a slide; a picture that returns on many is read on the first."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
-                raise PermanentError("too_much_text", "The document unpacks to more than 1 GB; make it smaller.")
+            check_unpacked_size(archive)
         presentation = Package.open(str(path)).presentation_part.presentation
         title = clean(presentation.core_properties.title or "").strip() or None
         total = len(presentation.slides)
