@@ -76,7 +76,9 @@ CELERY_TASK_ROUTES = {
 # Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
 # lost queue matters and no poison message can loop in the broker.
 CELERY_TASK_ACKS_LATE = False
+# A message in a busy worker's hands would wait for that worker's long documents, and be lost with it.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes
