@@ -98,15 +98,14 @@ DOCX_READERS: dict[str, Reader] = {"docmill": docmill_docx, "kreuzberg": kreuzbe
 
 def docmill_ocr(images: list[np.ndarray]) -> str:
     from docmill.pipeline.extract import ocr
-    from docmill.pipeline.extract.images import write_ocr
-    from docmill.pipeline.extract.reading import PageWriter
+    from docmill.pipeline.extract.layout import laid_out
+    from docmill.pipeline.extract.page_content import PageContent
 
-    parts = []
-    for image in images:
-        writer = PageWriter()
-        write_ocr(writer, ocr.read_image(image)[0])
-        parts.append(writer.page(1).text)
-    return "\n".join(parts)
+    contents = (
+        PageContent(number, float(image.shape[0]), ocr.read_image(image)[0], source="ocr")
+        for number, image in enumerate(images, start=1)
+    )
+    return full_text(laid_out(contents, len(images), {}))
 
 
 @cache

@@ -44,12 +44,13 @@ _RECORD_WITHIN = 60.0
 """Seconds to go on trying to write down how an attempt ended while the database is away."""
 
 
-def process(document_id: uuid.UUID, ring_for_help: RingForHelp) -> Document | None:
+def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None) -> Document | None:
     """Work on a document if nobody does, and return its row as the attempt left it.
 
     None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
-    `ring_for_help` asks other workers to read pages of a long scan. Never raises for trouble with the document or a
-    part; the row says how it ended. Raises MemoryError, which leaves the attempt open as a crash does.
+    `ring_for_help` asks other workers to read pages of a long scan; None where there are none. Never raises for trouble
+    with the document or a part; the row says how it ended. Raises MemoryError, which leaves the attempt open as a crash
+    does.
     """
     try:
         if not index_is_ours():
@@ -105,12 +106,12 @@ def _is_early(document: Document, now: datetime) -> bool:
     return due is not None and timedelta(seconds=0.5) < due - now < FARTHEST_AHEAD
 
 
-def _work(attempt: Attempt, ring_for_help: RingForHelp) -> Document:
+def _work(attempt: Attempt, ring_for_help: RingForHelp | None) -> Document:
     document = attempt.document
     log.info("attempt_started", filename=document.filename)
     try:
         try:
-            chunks_total = ingest(_job(document), _parts(document, ring_for_help), attempt)
+            chunks_total = ingest(_job(document), _parts(attempt, ring_for_help), attempt)
         finally:
             attempt.stop_clock()
         _record(lambda: complete(attempt, chunks_total))
@@ -214,7 +215,7 @@ def retry_later(attempt: Attempt, error: TransientError) -> None:
 
 
 def give_back(attempt: Attempt) -> None:
-    """Return the document to the queue: this worker is stopping."""
+    """Return the document to the queue: this worker is stopping, or it is others' turn."""
     attempt.close(stage=Document.Stage.QUEUED, queued_at=timezone.now(), rung_at=None)
     log.info("document_given_back")
 
@@ -282,11 +283,11 @@ def _job(document: Document) -> Job:
     return Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
 
 
-def _parts(document: Document, ring_for_help: RingForHelp) -> Parts:
+def _parts(attempt: Attempt, ring_for_help: RingForHelp | None) -> Parts:
     return Parts(
         originals=parts.originals(),
-        extractor=SpreadingExtractor(parts.extractor(), document, ring_for_help),
-        chunker=parts.chunker(document.options),
+        extractor=SpreadingExtractor(parts.extractor(), attempt.document, attempt.still_mine, ring_for_help),
+        chunker=parts.chunker(attempt.document.options),
         embedder=parts.embedder(),
         cache=PostgresVectorCache(),
         index=parts.vector_store(),

@@ -133,23 +133,22 @@ class Chunk(models.Model):
         return f"{self.document_id}#{self.ordinal}"
 
 
-class PageRange(models.Model):
-    """Pages of a long scan that any worker may read for the one that holds the document; see spreading.py."""
+class ScannedPage(models.Model):
+    """A page of a long scan that any worker may read for the one that holds the document; see spreading.py.
 
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="page_ranges")
-    attempt = models.IntegerField()
-    first = models.IntegerField()
-    last = models.IntegerField()
-    pages = models.JSONField(null=True)
-    left_to_holder = models.BooleanField(default=False)
+    `is_holders` keeps helpers away: the holder reads it, or a helper had trouble with it.
+    """
+
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="scanned_pages")
+    number = models.IntegerField()
+    content = models.BinaryField(null=True)
+    is_holders = models.BooleanField(default=False)
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["document", "attempt", "first"], name="one_range_per_first_page")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["document", "number"], name="one_row_per_page")]
 
     def __str__(self) -> str:
-        return f"{self.document_id} pages {self.first} to {self.last}"
+        return f"{self.document_id} page {self.number}"
 
 
 class CachedVector(models.Model):

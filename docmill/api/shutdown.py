@@ -20,7 +20,17 @@ def _remember(**_: object) -> None:
     _asked_at[:8] = struct.pack("d", time.monotonic())
 
 
+def is_asked() -> bool:
+    """Whether the worker was told to stop."""
+    return _seconds_ago() is not None
+
+
 def is_due() -> bool:
     """Whether the grace is over and documents are to be given back."""
+    seconds = _seconds_ago()
+    return seconds is not None and seconds > GRACE_SECONDS
+
+
+def _seconds_ago() -> float | None:
     (asked_at,) = struct.unpack("d", _asked_at[:8])
-    return bool(asked_at) and time.monotonic() - asked_at > GRACE_SECONDS
+    return time.monotonic() - asked_at if asked_at else None

@@ -1,36 +1,37 @@
-"""A long scan is read by the whole installation: ranges of its pages are handed to whoever is free.
+"""A long scan is read by the whole installation: each of its pages by whoever is free.
 
-When a quick look finds many pages that need OCR, they are written down as rows of PageRange, and other workers are rung
-to help. Every range is claimed by locking its row, so a helper
-that dies gives its range back at once; the holder joins the pages in order and reads whatever nobody else has taken.
-It never waits for a free worker, so many long scans cannot block each other. See docs/decisions/0003-spreading-ocr.md.
+When a quick look finds many pages that need OCR, they are written down as rows of ScannedPage, and other workers are
+rung to help. A page is claimed by locking its row, so a helper that dies gives it back at once. The holder lays the
+document out page by page, from the rows where they are filled, and reads itself what nobody reads. What was read stays
+until the document has ended, so neither a lost worker nor giving way to other documents costs it again. See
+docs/decisions/0003-spreading-ocr.md.
 """
 
+import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
 from docmill import parts
-from docmill.api.models import Document, PageRange
-from docmill.pipeline.errors import DocmillError, StaleAttemptError
-from docmill.pipeline.extract.frames import page_frame, page_from
+from docmill.api import shutdown
+from docmill.api.broker import BEGUN, NEW, PAGES, messages_waiting
+from docmill.api.models import Document, ScannedPage
+from docmill.pipeline.errors import DocmillError, HandedOverError
 from docmill.pipeline.extract.process import Extraction, ExtractorProcess
-from docmill.pipeline.extract.reading import Survey
-from docmill.pipeline.types import Page
 
 log = structlog.get_logger("docmill.spreading")
 
-SPREAD_FROM = 8
+SPREAD_FROM = 4
 """Pages that need OCR from which a document is spread."""
-RANGE_PAGES = 4
-"""Pages that a helper reads before it looks at other documents: small ones do not wait behind a big one."""
 HELPERS = 64
 _LOOK_EVERY = 0.1
 
@@ -40,119 +41,158 @@ RingForHelp = Callable[[Document, int], None]
 class SpreadingExtractor:
     """Reads one document through this worker's box, and long scans with the help of others.
 
-    `ring_for_help(document, count)` asks so many workers to call `help_with`.
+    `go_on()` raises when the document is to be let go; `ring_for_help(document, count)` asks so many workers to call
+    `help_with`. Without it every page is read here.
     """
 
-    def __init__(self, box: ExtractorProcess, document: Document, ring_for_help: RingForHelp) -> None:
+    def __init__(
+        self, box: ExtractorProcess, document: Document, go_on: Callable[[], None], ring_for_help: RingForHelp | None
+    ) -> None:
         self._box = box
         self._document = document
+        self._go_on = go_on
         self._ring_for_help = ring_for_help
 
     @contextmanager
-    def open(self, path: Path, content_type: str) -> Iterator["Extraction | SpreadPages"]:
+    def open(self, path: Path, content_type: str) -> Iterator[Extraction]:
         """The document's pages; raises as ExtractorProcess.open does."""
-        survey = self._box.survey(path, content_type)
-        if len(survey.to_ocr) < SPREAD_FROM:
-            with self._box.open(path, content_type) as extraction:
-                yield extraction
-            return
-        runs = _runs(survey)
-        offered = [part for part, is_scanned in runs if is_scanned]
-        _ranges(self._document).delete()  # what an earlier attempt left
-        try:
-            PageRange.objects.bulk_create(
-                PageRange(document=self._document, attempt=self._document.attempt, first=part.start, last=part.stop - 1)
-                for part in offered
-            )
-            self._ring_for_help(self._document, min(len(offered) - 1, HELPERS))
-            log.info("spread", document_id=str(self._document.id), pages=len(survey.to_ocr), ranges=len(offered))
-            yield SpreadPages(self._box, self._document, path, survey.pages_total, runs)
-        finally:
-            _ranges(self._document).delete()
+        with self._box.open(path, content_type, self._shared(path, content_type)) as extraction:
+            yield extraction
+
+    def _shared(self, path: Path, content_type: str) -> "SharedPages | None":
+        if self._ring_for_help is None:
+            return None
+        to_ocr = self._box.survey(path, content_type).to_ocr
+        if len(to_ocr) < SPREAD_FROM:
+            return None
+        return SharedPages(self._document, to_ocr, self._go_on, self._ring_for_help)
 
 
-class SpreadPages:
-    """The pages of a document whose scanned pages are offered to other workers, in order."""
+class SharedPages:
+    """The pages of a document that other workers may read, as the worker sees them that holds it."""
 
     def __init__(
-        self, box: ExtractorProcess, document: Document, path: Path, pages_total: int, runs: list[tuple[range, bool]]
+        self,
+        document: Document,
+        numbers: Collection[int],
+        go_on: Callable[[], None],
+        ring_for_help: RingForHelp,
     ) -> None:
-        self.pages_total = pages_total
-        self._box = box
+        self.numbers = frozenset(numbers)
         self._document = document
-        self._path = path
-        self._runs = runs
+        self._go_on = go_on
+        self._ring_for_help = ring_for_help
+        self._began = time.monotonic()
+        ScannedPage.objects.bulk_create(
+            (ScannedPage(document=document, number=number) for number in sorted(numbers)), ignore_conflicts=True
+        )
+        # Whoever kept these to himself is gone.
+        ScannedPage.objects.filter(document=document, content=None, is_holders=True).update(is_holders=False)
+        log.info("spread", document_id=str(document.id), pages=len(numbers), unread=_unread(document).count())
+        self._ask_for_help()
 
-    def __iter__(self) -> Iterator[Page]:
-        for run, is_scanned in self._runs:
-            yield from self._join(run) if is_scanned else self._read(run)
-
-    def _read(self, pages: range) -> Iterator[Page]:
-        with self._box.open(self._path, self._document.content_type, pages) as extraction:
-            yield from extraction
-
-    def _join(self, wanted: range) -> Iterator[Page]:
-        """The pages of one range, read by a helper or here; while a helper is at it, another range is read here."""
-        mine = _ranges(self._document).filter(attempt=self._document.attempt)
+    def content(self, number: int) -> dict[str, Any] | None:
+        """What was read of the page, waited for while a helper is at it; None when it is to be read here. Raises
+        HandedOverError when it is others' turn, and as `go_on` does."""
         while True:
-            done = mine.filter(first=wanted.start, pages__isnull=False).first()
-            if done is not None and done.pages is not None:
-                yield from map(page_from, done.pages)
-                done.delete()
-                return
-            if not _read_one_range(self._document, self._path, self._box, owner=True):
-                if not mine.filter(first=wanted.start).exists():
-                    raise StaleAttemptError
-                time.sleep(_LOOK_EVERY)
+            self._go_on()
+            page = ScannedPage.objects.filter(document=self._document, number=number).first()
+            if page is None:
+                return None
+            if page.content is not None:
+                return unpacked(bytes(page.content))
+            self._give_way()
+            if self._claim(page):
+                self._ask_for_help()
+                return None
+            time.sleep(_LOOK_EVERY)
+
+    def keep(self, number: int, content: dict[str, Any]) -> None:
+        """Store what was read here, for the case that the document is begun anew."""
+        ScannedPage.objects.filter(document=self._document, number=number).update(content=packed(content))
+
+    def _give_way(self) -> None:
+        """A long scan takes turns with documents that wait, so that no small one waits behind it."""
+        if time.monotonic() - self._began > settings.SCAN_TURN_SECONDS and messages_waiting((BEGUN, NEW)):
+            log.info("gave_way", document_id=str(self._document.id))
+            raise HandedOverError
+
+    def _ask_for_help(self) -> None:
+        """Ring for as many workers as there are pages, unless rings are waiting: then all are busy."""
+        if messages_waiting((PAGES,)) == 0:
+            self._ring_for_help(self._document, min(_unread(self._document).count() - 1, HELPERS))
+
+    @staticmethod
+    def _claim(page: ScannedPage) -> bool:
+        """Keep the page from helpers; False when one is at it."""
+        with transaction.atomic():
+            free = ScannedPage.objects.select_for_update(skip_locked=True).filter(id=page.id, content=None)
+            return bool(free) and bool(free.update(is_holders=True))
 
 
-def help_with(document_id: uuid.UUID, attempt: int) -> bool:
-    """Read one range of another worker's document; whether there may be more to do.
+def help_with(document_id: uuid.UUID) -> bool:
+    """Read pages of another worker's document until none is left or others need this one; whether there may be more.
 
-    Trouble is left to the holder, who meets it when it reads the range itself.
+    Trouble is left to the holder, who meets it when it reads the page itself.
     """
-    document = Document.objects.filter(
-        id=document_id, attempt=attempt, status=Document.Status.PROCESSING, deleted_at=None
-    ).first()
-    if document is None or not _open_ranges(document, owner=False).exists():
+    document = Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None).first()
+    if document is None or not _unread(document).exists():
         return False
     with parts.originals().download(document.s3_key) as path:
-        return _read_one_range(document, path, parts.extractor(), owner=False)
+        while number := _next_page(document):
+            _read_page(document, number, path)
+            if shutdown.is_asked() or messages_waiting((BEGUN, NEW)):
+                return True
+    return False
 
 
-def _read_one_range(document: Document, path: Path, box: ExtractorProcess, *, owner: bool) -> bool:
-    """Claim the first open range by locking its row, read it, store its pages; False when all are taken."""
+def _next_page(document: Document) -> int | None:
+    """The second of the pages that nobody reads. The first is left to the holder: it wants that one next, and would
+    idle while another reads it."""
     with transaction.atomic():
-        claimed = _open_ranges(document, owner).select_for_update(skip_locked=True).order_by("first").first()
-        if claimed is None:
-            return False
+        free = list(_unread(document).select_for_update(skip_locked=True, of=("self",)).order_by("number")[:2])
+    return free[1].number if len(free) > 1 else None
+
+
+def _read_page(document: Document, number: int, path: Path) -> None:
+    """Claim the page by locking its row, read it, store its content; nothing if another was faster."""
+    with transaction.atomic():
+        page = _unread(document).select_for_update(skip_locked=True, of=("self",)).filter(number=number).first()
+        if page is None:
+            return
         try:
-            with box.open(path, document.content_type, range(claimed.first, claimed.last + 1)) as extraction:
-                claimed.pages = [page_frame(page) for page in extraction]
+            page.content = packed(parts.extractor().content(path, document.content_type, number))
         except DocmillError as error:
-            if owner:
-                raise
-            log.warning("range_left_to_holder", document_id=str(document.id), first=claimed.first, code=error.code)
-            claimed.left_to_holder = True
-        claimed.save(update_fields=["pages", "left_to_holder"])
-    return True
+            log.warning("page_left_to_holder", document_id=str(document.id), page=number, code=error.code)
+            page.is_holders = True
+        page.save(update_fields=["content", "is_holders"])
 
 
-def _ranges(document: Document) -> QuerySet[PageRange]:
-    return PageRange.objects.filter(document=document)
+def _unread(document: Document) -> QuerySet[ScannedPage]:
+    """Pages that a helper may read, as long as the document is in work."""
+    return ScannedPage.objects.filter(
+        document=document,
+        document__status=Document.Status.PROCESSING,
+        document__deleted_at=None,
+        content=None,
+        is_holders=False,
+    )
 
 
-def _open_ranges(document: Document, owner: bool) -> QuerySet[PageRange]:
-    ranges = _ranges(document).filter(attempt=document.attempt, pages__isnull=True)
-    return ranges if owner else ranges.filter(left_to_holder=False)
+def forget_ended() -> int:
+    """Remove the pages of documents that have ended; how many."""
+    ended = ScannedPage.objects.exclude(document__status=Document.Status.PROCESSING)
+    with transaction.atomic():
+        ids = [page.id for page in ended.select_for_update(skip_locked=True, of=("self",)).only("id")]
+        return ScannedPage.objects.filter(id__in=ids).delete()[0]
 
 
-def _runs(survey: Survey) -> list[tuple[range, bool]]:
-    """All pages in order: runs of pages with text, and ranges of at most RANGE_PAGES that need OCR (True)."""
-    runs: list[tuple[range, bool]] = []
-    to_ocr = frozenset(survey.to_ocr)
-    for is_scanned, numbers in groupby(range(1, survey.pages_total + 1), key=to_ocr.__contains__):
-        some = list(numbers)
-        length = RANGE_PAGES if is_scanned else len(some)
-        runs += [(range(part, min(part + length, some[-1] + 1)), is_scanned) for part in some[::length]]
-    return runs
+def packed(content: dict[str, Any]) -> bytes:
+    """A page's content as it is stored: text of any characters, which a JSON column would refuse, compressed."""
+    return zlib.compress(json.dumps(content).encode(), 1)
+
+
+def unpacked(stored: bytes) -> dict[str, Any]:
+    """The content that was stored."""
+    content: dict[str, Any] = json.loads(zlib.decompress(stored))
+    return content

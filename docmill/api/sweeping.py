@@ -1,4 +1,4 @@
-"""The sweep: finds documents that nobody works on and rings for them, and finishes deletions.
+"""The sweep: finds documents that nobody works on and rings for them, and finishes deletions and failures.
 
 PostgreSQL is the truth. Whatever the broker forgot or a dead worker left is found here from the rows, the locks and the
 length of the queue. A document is rung for at most once a minute.
@@ -7,16 +7,15 @@ length of the queue. A document is rung for at most once a minute.
 import uuid
 from datetime import datetime, timedelta
 
-import redis
 import structlog
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from docmill.api import documents, purging
+from docmill.api import documents, purging, spreading
+from docmill.api.broker import BEGUN, NEW, messages_waiting
 from docmill.api.locks import held_keys, lock_key
 from docmill.api.models import Chunk, Document
-from docmill.api.tasks import BEGUN, ring
+from docmill.api.tasks import ring
 from docmill.pipeline.errors import DocmillError
 
 log = structlog.get_logger("docmill.sweep")
@@ -32,12 +31,13 @@ _left_open: set[uuid.UUID] = set()
 
 
 def sweep() -> dict[str, int]:
-    """One round; the number of documents rung for, purged and cleared."""
+    """One round; the number of documents rung for, purged and cleared, and of pages forgotten."""
     now = timezone.now()
     return {
         "rung": sum(_ring(document, now) for document in abandoned(now)),
         "purged": sum(_purged(document) for document in _deleted()),
         "cleared": sum(_cleared(document) for document in _failed_with_chunks()),
+        "pages": spreading.forget_ended(),
     }
 
 
@@ -80,12 +80,8 @@ def _messages_missing() -> int:
     waiting = Document.objects.filter(
         status=Document.Status.PROCESSING, deleted_at=None, claimed_at=None, next_retry_at=None
     ).count()
-    try:
-        with redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=2, socket_timeout=5) as broker:
-            messages = int(broker.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
-    except redis.RedisError:
-        return 0
-    return max(waiting - messages, 0)
+    messages = messages_waiting((NEW,))
+    return max(waiting - messages, 0) if messages is not None else 0
 
 
 def ring_if_due(document: Document, now: datetime) -> bool:

@@ -13,14 +13,12 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from docmill.api import documents, spreading
+from docmill.api import documents, shutdown, spreading
+from docmill.api.broker import BEGUN, NEW
 from docmill.api.models import Document
 from docmill.pipeline.errors import DocmillError, PermanentError
 
 log = structlog.get_logger("docmill.tasks")
-
-BEGUN = "again"
-"""The queue of documents that were begun once: they do not wait behind what is new."""
 
 
 @shared_task(bind=True, max_retries=None, throws=(PermanentError,))
@@ -45,8 +43,8 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
         wait = (document.next_retry_at - timezone.now()).total_seconds()
         error = DocmillError(document.last_error["code"], document.last_error["message"])
         raise self.retry(exc=error, countdown=max(wait, 0), queue=BEGUN)
-    if document.status == Document.Status.PROCESSING and document.claimed_at is None:
-        ring(document, queue=BEGUN)
+    if document.status == Document.Status.PROCESSING and document.claimed_at is None:  # given back
+        ring(document, queue=BEGUN if shutdown.is_due() else NEW)
     return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
 
 
@@ -63,10 +61,10 @@ def _ended(document_id: uuid.UUID) -> Document:
 
 
 @shared_task(ignore_result=True)
-def read_pages(document_id: str, attempt: int) -> None:
-    """Read a few pages of a long scan for the worker that holds it, then look for more behind other work."""
-    if spreading.help_with(uuid.UUID(document_id), attempt):
-        read_pages.delay(document_id, attempt)
+def read_pages(document_id: str) -> None:
+    """Read pages of a long scan for the worker that holds it, behind all other work. See spreading.py."""
+    if spreading.help_with(uuid.UUID(document_id)):
+        read_pages.delay(document_id)
 
 
 @shared_task
@@ -107,7 +105,7 @@ def purge_document(document_id: str) -> bool:
     return purging.purge(uuid.UUID(document_id))
 
 
-def ring(document: Document, queue: str = "documents") -> bool:
+def ring(document: Document, queue: str = NEW) -> bool:
     """Put a message for the document on a queue; False when the broker is down.
 
     The sweep rings later then.
@@ -126,7 +124,7 @@ def ring_for_help(document: Document, count: int) -> None:
     """Ask so many workers to read pages of a long scan; without a broker the holder reads them all itself."""
     try:
         for _ in range(count):
-            read_pages.delay(str(document.id), document.attempt)
+            read_pages.delay(str(document.id))
     except (BrokerError, RedisError) as error:
         log.warning("broker_unavailable", document_id=str(document.id), error=str(error))
 

@@ -82,7 +82,7 @@ def _work_now(document: Document) -> None:
     """Do a worker's work within the request, retries included."""
     try:
         while document.status == Document.Status.PROCESSING:
-            documents.process(document.id, ring_for_help=lambda document, count: None)
+            documents.process(document.id, ring_for_help=None)
             document.refresh_from_db()
             if document.next_retry_at:
                 time.sleep(max(document.next_retry_at.timestamp() - time.time(), 0))

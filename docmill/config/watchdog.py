@@ -11,11 +11,12 @@ import time
 from typing import Any
 
 import psutil
-import redis
 import structlog
 from celery import bootsteps
 from celery.worker import state
 from django.conf import settings
+
+from docmill.api.broker import messages_waiting
 
 log = structlog.get_logger("docmill.watchdog")
 
@@ -56,12 +57,7 @@ class Watchdog(bootsteps.StartStopStep):
         return before == self._taken and idle and self._messages_wait()
 
     def _messages_wait(self) -> bool:
-        queues = list(self._worker.app.amqp.queues.consume_from)
-        try:
-            with redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=2, socket_timeout=5) as broker:
-                return any(broker.llen(queue) for queue in queues)
-        except redis.RedisError:
-            return False
+        return bool(messages_waiting(self._worker.app.amqp.queues.consume_from))
 
 
 def end_this_worker() -> None:

@@ -126,4 +126,4 @@ class StaleAttemptError(Exception):
 
 
 class HandedOverError(Exception):
-    """This worker is shutting down: give the document back to be worked on by another."""
+    """This worker is shutting down, or others wait: give the document back to be worked on later or by another."""

@@ -56,10 +56,10 @@ class Installation:
     """Servers, web, two workers of one child each, and housekeeping, under a home of their own.
 
     `production` has it work with Gemini and Pinecone, played by the contract servers `gemini` and `pinecone`, instead
-    of the local model and pgvector.
+    of the local model and pgvector; `settings` are environment variables of all its processes.
     """
 
-    def __init__(self, home: Path, *, production: bool = False) -> None:
+    def __init__(self, home: Path, *, production: bool = False, **settings: str) -> None:
         self.home = home
         self.postgres, self.valkey, self.s3 = PostgresServer(home), ValkeyServer(home), SeaweedServer(home)
         self.gemini = GeminiServer() if production else None
@@ -70,6 +70,7 @@ class Installation:
         self.has_small_disk = False
         self.ended_by_themselves: list[str] = []
         self._wanted: set[str] = set()
+        self._settings = settings
         self._http: httpx.Client | None = None
 
     def start(self) -> None:
@@ -109,7 +110,7 @@ class Installation:
         endpoints = Endpoints(
             self.postgres.url, self.valkey.url, self.s3.url, self.s3.access_key, self.s3.secret_key
         ).environ()
-        environ = endpoints | LIMITS | {"DOCMILL_TEMP_DIR": str(self.temp)}
+        environ = endpoints | LIMITS | self._settings | {"DOCMILL_TEMP_DIR": str(self.temp)}
         if self.gemini and self.pinecone:
             environ |= {"EMBEDDER": "gemini", "GEMINI_API_KEY": self.gemini.key, "GEMINI_BASE_URL": self.gemini.url}
             environ |= {"VECTOR_STORE": "pinecone", "PINECONE_API_KEY": self.pinecone.key}

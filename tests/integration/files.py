@@ -4,6 +4,7 @@ import io
 import zipfile
 
 from docx import Document as DocxDocument
+from PIL import Image, ImageDraw, ImageFont
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
@@ -38,4 +39,16 @@ def plain_zip() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("notes.txt", "Nothing to see here.")
+    return stream.getvalue()
+
+
+def scan(*pages: str) -> bytes:
+    """A PDF of page images without a text layer."""
+    images = []
+    for text in pages:
+        image = Image.new("L", (850, 300), 255)
+        ImageDraw.Draw(image).text((60, 80), text, fill=0, font=ImageFont.load_default(32))
+        images.append(image)
+    stream = io.BytesIO()
+    images[0].save(stream, "PDF", save_all=True, append_images=images[1:], resolution=100)
     return stream.getvalue()

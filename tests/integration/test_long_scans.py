@@ -1,29 +1,17 @@
 """A long scan is read by all workers together, and comes out in order."""
 
-import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pypdfium2 as pdfium
-from PIL import Image, ImageDraw, ImageFont
 
-from docmill.api.models import PageRange
+from docmill.api.models import ScannedPage
 from docmill.up.background import BackgroundSystem
-from tests.integration.files import pdf
+from tests.integration.files import pdf, scan
 from tests.integration.tenant import Tenant
 
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-
-
-def scan(*pages: str) -> bytes:
-    """A PDF of page images without a text layer."""
-    images = []
-    for text in pages:
-        image = Image.new("L", (850, 300), 255)
-        ImageDraw.Draw(image).text((60, 80), text, fill=0, font=ImageFont.load_default(32))
-        images.append(image)
-    stream = io.BytesIO()
-    images[0].save(stream, "PDF", save_all=True, append_images=images[1:], resolution=100)
-    return stream.getvalue()
 
 
 def with_text_in_front(text: str, scanned: bytes, folder: Path) -> bytes:
@@ -48,6 +36,13 @@ def test_a_long_scan_is_offered_to_all_workers_and_joined_in_order(
     assert text.startswith("The cover")
     places = [text.index(f"number {number}") for number in NUMBERS]
     assert places == sorted(places)
-    assert not PageRange.objects.filter(document_id=document["document_id"]).exists()
+    _until(lambda: not ScannedPage.objects.filter(document_id=document["document_id"]).exists())
     log = (system.home.path / "logs" / "worker-1.log").read_text()
     assert any("spread" in line and document["document_id"] in line for line in log.splitlines())
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

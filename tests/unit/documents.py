@@ -22,8 +22,8 @@ SENTENCES = (
 )
 
 
-def pages_of(path: Path, wanted: range | None = None) -> list[Page]:
-    return list(read_document(path, detect_type(path, path.name), wanted).pages)
+def pages_of(path: Path) -> list[Page]:
+    return list(read_document(path, detect_type(path, path.name)).pages)
 
 
 def text_of(path: Path) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.frames import write_frame
+from docmill.pipeline.extract.page_content import ContentOf
 from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.types import Block, Page
 
 
-def read(path: Path, content_type: str, wanted: range | None) -> Reading:
+def read(path: Path, content_type: str, content_of: ContentOf | None = None) -> Reading:
     orders = path.read_text().splitlines()
     if orders[0] == "encrypted":
         raise PermanentError("encrypted")
@@ -64,6 +66,9 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
             case "write_garbage":
                 _frame_pipe().write(b"\xff\xff\xff\xffgarbage")
                 _frame_pipe().flush()
+            case "ask":
+                write_frame(_frame_pipe(), {"kind": "ask", "number": int(argument)})
+                time.sleep(3600)
             case "forge":
                 yield Page(1, "a\x00b", blocks=(Block("paragraph", 5, 99),))
             case "environment":

@@ -160,18 +160,6 @@ def test_form_fields_and_remarks_are_part_of_the_text(tmp_path: Path) -> None:
     assert "Check the flag" in text
 
 
-def test_a_range_of_pages_alone(tmp_path: Path) -> None:
-    path = write_pdf(
-        tmp_path / "a.pdf", *(lines([f"This is page {name}."]) for name in ("one", "two", "three", "four"))
-    )
-    reading = read_document(path, PDF, range(2, 4))
-    assert reading.pages_total == 4
-    assert [(page.number, page.text) for page in reading.pages] == [
-        (2, "This is page two."),
-        (3, "This is page three."),
-    ]
-
-
 def test_pages_are_read_only_when_asked_for(tmp_path: Path) -> None:
     path = write_pdf(tmp_path / "a.pdf", *(lines([SENTENCES[number % 4]]) for number in range(50)))
     assert next(read_document(path, PDF).pages).text == SENTENCES[0]
@@ -204,13 +192,3 @@ def test_a_paragraph_that_returns_at_the_top_of_pages_is_no_furniture(tmp_path: 
         lines(SENTENCES, y=HEIGHT - 70 - 22)(canvas)
 
     assert all(not page.furniture for page in pages_of(write_pdf(tmp_path / "a.pdf", *[draw] * 4)))
-
-
-def test_ranges_joined_read_as_the_whole(tmp_path: Path) -> None:
-    def page(number: int) -> Callable[[Canvas], None]:
-        footer = lines([f"page {number}"], x=WIDTH / 2, y=30, size=9)
-        return together(lines([f"Chapter {number} begins.", *SENTENCES]), footer)
-
-    path = write_pdf(tmp_path / "a.pdf", *map(page, range(1, 13)))
-    parts = [page for first in (1, 5, 9) for page in pages_of(path, range(first, first + 4))]
-    assert parts == pages_of(path)

@@ -11,18 +11,30 @@ from types import ModuleType
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.detect import accepted_names, detect_type
+from docmill.pipeline.extract.page_content import ContentOf, PageContent
 from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.extract.table import ACCEPTED, BY_CONTENT_TYPE, FileType
 
-__all__ = ["ACCEPTED", "FileType", "Reading", "accepted_names", "detect_type", "read_document", "survey_document"]
+__all__ = [
+    "ACCEPTED",
+    "FileType",
+    "Reading",
+    "accepted_names",
+    "detect_type",
+    "read_content",
+    "read_document",
+    "survey_document",
+]
 
 
-def read_document(path: Path, content_type: str, wanted: range | None = None) -> Reading:
-    """Open the file at `path` for reading; `wanted` are the page numbers (from 1) to read, all by default.
+def read_document(path: Path, content_type: str, content_of: ContentOf | None = None) -> Reading:
+    """Open the file at `path` for reading. `content_of` tells where pages' contents are had, for types that
+    `survey_document` finds pages in; by default all are read here.
 
     Raises PermanentError: `corrupt`, `encrypted`, `unsupported_type`, at once or while the pages are read.
     """
-    reading: Reading = _module(content_type).read(path, content_type, wanted)
+    module = _module(content_type)
+    reading: Reading = module.read(path, content_type, *([content_of] if content_of else []))
     return reading
 
 
@@ -33,6 +45,12 @@ def survey_document(path: Path, content_type: str) -> Survey:
     """
     survey: Callable[[Path], Survey] | None = getattr(_module(content_type), "survey", None)
     return survey(path) if survey else Survey(0, [])
+
+
+def read_content(path: Path, content_type: str, number: int) -> PageContent:
+    """The content of one page that a survey named. Raises as `read_document` does."""
+    content: PageContent = _module(content_type).read_content(path, number)
+    return content
 
 
 def _module(content_type: str) -> ModuleType:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from docmill.pipeline.errors import DocmillError, is_out_of_memory
-from docmill.pipeline.extract import survey_document
+from docmill.pipeline.extract import read_content, survey_document
 from docmill.pipeline.extract.confine import confine, limit_processor_time
 from docmill.pipeline.extract.frames import page_frame, write_frame
+from docmill.pipeline.extract.page_content import ContentOf, PageContent, ReadContent, content_frame, content_from
 from docmill.pipeline.extract.reading import Reading
 
-ReadDocument = Callable[[Path, str, range | None], Reading]
+ReadDocument = Callable[[Path, str, ContentOf | None], Reading]
 
 
 def main() -> None:
@@ -44,18 +45,22 @@ def _claim_stdout() -> BinaryIO:
 
 
 def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any]) -> bool:
-    """Read one document; False when this process had better be replaced."""
-    wanted = range(*request["pages"]) if request["pages"] else None
+    """Do what is asked with one document; False when this process had better be replaced."""
+    path, content_type = Path(request["path"]), request["content_type"]
     try:
-        if request["survey"]:
-            found = survey_document(Path(request["path"]), request["content_type"])
-            answer = {"kind": "survey", "pages_total": found.pages_total, "to_ocr": found.to_ocr}
-            write_frame(frames, answer | {"memory": _resident_bytes()})
-            return True
-        reading = read_document(Path(request["path"]), request["content_type"], wanted)
-        write_frame(frames, {"kind": "header", "title": reading.title, "pages_total": reading.pages_total})
-        for page in reading.pages:
-            write_frame(frames, page_frame(page))
+        match request["what"]:
+            case "survey":
+                found = survey_document(path, content_type)
+                last = {"kind": "survey", "pages_total": found.pages_total, "to_ocr": found.to_ocr}
+            case "content":
+                last = content_frame(read_content(path, content_type, request["number"]))
+            case _:
+                elsewhere = _Elsewhere(frames, request["elsewhere"]) if request["elsewhere"] else None
+                reading = read_document(path, content_type, elsewhere)
+                write_frame(frames, {"kind": "header", "title": reading.title, "pages_total": reading.pages_total})
+                for page in reading.pages:
+                    write_frame(frames, page_frame(page))
+                last = {"kind": "end"}
     except DocmillError as error:
         write_frame(frames, {"kind": "error", "code": error.code, "message": error.message})
         return True
@@ -64,8 +69,27 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
         code = "memory_limit" if is_out_of_memory(error) else "extractor_crashed"
         write_frame(frames, {"kind": "error", "code": code, "message": ""})
         return False
-    write_frame(frames, {"kind": "end", "memory": _resident_bytes()})
+    write_frame(frames, last | {"memory": _resident_bytes()})
     return True
+
+
+class _Elsewhere:
+    """Pages that others may read: the parent is asked for each, and shown what was read here instead."""
+
+    def __init__(self, frames: BinaryIO, numbers: list[int]) -> None:
+        self._frames = frames
+        self._numbers = frozenset(numbers)
+
+    def __call__(self, number: int, read: ReadContent) -> PageContent:
+        if number not in self._numbers:
+            return read()
+        write_frame(self._frames, {"kind": "ask", "number": number})
+        answer = json.loads(sys.stdin.buffer.readline())
+        if answer is not None:
+            return content_from(answer)
+        content = read()
+        write_frame(self._frames, content_frame(content))
+        return content
 
 
 def _resident_bytes() -> int:

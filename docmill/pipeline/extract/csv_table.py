@@ -13,7 +13,7 @@ _SAMPLE = 16 * 1024
 _MAX_FIELD = 1 << 20
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """Rows as they stand; the first names the columns unless it holds figures."""
     text = decode(path.read_bytes()).replace("\x00", "")
     writer = PageWriter()
@@ -23,7 +23,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
             writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(row))
     except csv.Error as error:
         raise PermanentError("corrupt", "The table cannot be read: check its quotes and separators.") from error
-    return Reading(None, 1, iter([writer.page(1)] if wanted is None or 1 in wanted else []))
+    return Reading(None, 1, iter([writer.page(1)]))
 
 
 def _rows(text: str) -> Iterator[list[str]]:

@@ -37,7 +37,7 @@ _MIN_PICTURE = 70.0
 _CONTAINERS = {qn(name) for name in ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:customXml", "w:smartTag")}
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """Pages as Word last laid them out, where the file tells; otherwise one page."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -46,14 +46,13 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
     title = clean(document.core_properties.title or "").strip() or None
-    pages = _Pages(document).read()
-    return Reading(title, None, _guarded(pages, wanted))
+    return Reading(title, None, _guarded(_Pages(document).read()))
 
 
-def _guarded(pages: Iterator[Page], wanted: range | None) -> Iterator[Page]:
-    """The wanted pages; what Word would not have written ends as `corrupt`."""
+def _guarded(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages; what Word would not have written ends as `corrupt`."""
     try:
-        yield from (page for page in pages if wanted is None or page.number in wanted)
+        yield from pages
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
 

@@ -10,7 +10,7 @@ from docmill.pipeline.types import Block, Page
 
 LENGTH = struct.Struct(">I")
 _KINDS = {"heading", "paragraph", "list_item", "table_header", "table_row", "code"}
-_SOURCES = {"text", "ocr", "mixed"}
+SOURCES = {"text", "ocr", "mixed"}
 
 
 class BadFrameError(Exception):
@@ -57,7 +57,7 @@ def page_from(frame: dict[str, Any]) -> Page:
     texts = (page.text, *page.furniture)
     if not all(isinstance(text, str) for text in texts) or any(clean(text) != text for text in texts):
         raise BadFrameError("a page whose text is not clean")
-    if not isinstance(page.number, int) or page.source not in _SOURCES:
+    if not isinstance(page.number, int) or page.source not in SOURCES:
         raise BadFrameError("a page without number or source")
     position = 0
     for block in blocks:

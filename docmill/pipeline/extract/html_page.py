@@ -23,14 +23,14 @@ _BLOCKS = {
 _MAX_NESTING = 200
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """One page with what a browser shows."""
     try:
         writer = PageWriter()
         title = write_html(writer, path.read_bytes())
     except (LxmlError, ValueError, RecursionError) as error:
         raise PermanentError("corrupt") from error
-    return Reading(title, 1, iter([writer.page(1)] if wanted is None or 1 in wanted else []))
+    return Reading(title, 1, iter([writer.page(1)]))
 
 
 def write_html(writer: PageWriter, data: bytes | str) -> str | None:

@@ -2,19 +2,19 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.columns import regions
-from docmill.pipeline.extract.paragraphs import Typography, write_regions
-from docmill.pipeline.extract.reading import PageWriter, Reading, wanted_numbers
+from docmill.pipeline.extract.layout import laid_out
+from docmill.pipeline.extract.page_content import ContentOf, PageContent, read_here
+from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.extract.segments import Segment
-from docmill.pipeline.extract.words import Compounds
-from docmill.pipeline.types import Page
 
 _MAX_PIXELS = 120_000_000
 _MAX_SIDE = 4000
@@ -24,39 +24,58 @@ _CHART_LABEL = 9
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError)
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str, content_of: ContentOf = read_here) -> Reading:
     """One page a frame."""
+    image = _open(path)
+    numbers = range(1, _frames(image) + 1)
+    contents = (content_of(number, partial(_content, image, number)) for number in numbers)
+    return Reading(None, len(numbers), laid_out(contents, len(numbers), {}))
+
+
+def survey(path: Path) -> Survey:
+    """Every frame needs OCR."""
+    with _open(path) as image:
+        total = _frames(image)
+    return Survey(total, list(range(1, total + 1)))
+
+
+def read_content(path: Path, number: int) -> PageContent:
+    """The content of one frame, by its number."""
+    with _open(path) as image:
+        return _content(image, number)
+
+
+def _open(path: Path) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = _MAX_PIXELS
+    with _refusals():
+        return Image.open(path)
+
+
+def _frames(image: Image.Image) -> int:
+    with _refusals():
+        return int(getattr(image, "n_frames", 1))
+
+
+def _content(image: Image.Image, number: int) -> PageContent:
+    with _refusals():
+        image.seek(number - 1)
+        if image.width * image.height > _MAX_PIXELS:
+            raise _too_large()
+        pixels = _pixels(image)
+    segments, _ = ocr.read_image(pixels)
+    height = max([float(pixels.shape[0]), *(segment.y1 for segment in segments)])
+    return PageContent(number, height, segments, source="ocr")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Pillow's errors as ours."""
     try:
-        image = Image.open(path)
-        total = getattr(image, "n_frames", 1)
+        yield
     except Image.DecompressionBombError as error:
         raise _too_large() from error
     except (UnidentifiedImageError, *_BROKEN) as error:
         raise PermanentError("corrupt") from error
-    return Reading(None, total, _pages(image, wanted_numbers(total, wanted)))
-
-
-def _pages(image: Image.Image, numbers: range) -> Iterator[Page]:
-    try:
-        for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
-            if number in numbers:
-                if frame.width * frame.height > _MAX_PIXELS:
-                    raise _too_large()
-                writer = PageWriter()
-                write_ocr(writer, ocr.read_image(_pixels(frame))[0])
-                yield writer.page(number, "ocr")
-    except Image.DecompressionBombError as error:
-        raise _too_large() from error
-    except _BROKEN as error:
-        raise PermanentError("corrupt") from error
-
-
-def write_ocr(writer: PageWriter, segments: list[Segment]) -> None:
-    """Write what OCR found in one image."""
-    typography = Typography()
-    typography.learn(segments)
-    write_regions(writer, regions(segments), (), typography, Compounds())
 
 
 def picture_paragraphs(data: bytes) -> list[str]:
@@ -74,9 +93,7 @@ def picture_paragraphs(data: bytes) -> list[str]:
     segments = ocr.read_image(pixels)[0]
     if not is_running_text(segments):
         return []
-    writer = PageWriter()
-    write_ocr(writer, segments)
-    page = writer.page(1)
+    (page,) = laid_out([PageContent(1, float(pixels.shape[0]), segments, source="ocr")], 1, {})
     return [page.text[block.start : block.end] for block in page.blocks]
 
 

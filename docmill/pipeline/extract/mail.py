@@ -20,14 +20,14 @@ _MAX_DEPTH = 3
 _depth = 0
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """The message as page 1, the pages of readable attachments after it."""
     with path.open("rb") as file:
         message = email.message_from_binary_file(file, policy=email.policy.default)
     if not any(message.get(name) for name in _HEADERS):
         raise PermanentError("corrupt", "The file does not look like an e-mail: it has no headers.")
     title = clean(str(message.get("Subject", ""))).strip() or None
-    return Reading(title, None, (page for page in _pages(message) if wanted is None or page.number in wanted))
+    return Reading(title, None, _pages(message))
 
 
 def _pages(message: EmailMessage) -> Iterator[Page]:

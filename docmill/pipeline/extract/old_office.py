@@ -16,17 +16,17 @@ _ENCRYPTED = 0x01  # fEncrypted, [MS-DOC] FibBase, the twelfth byte
 _FIELD = re.compile(r'\s(?:HYPERLINK|PAGEREF|REF|INCLUDEPICTURE)\s+(?:\\\w\s+)*(?:"[^"\n]*"|\S+)(?:\s+\\\w)*(?=\s)')
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """A page for each sheet; texts and slides as one page."""
     if content_type == _EXCEL:
-        return tail.read(path, content_type, wanted)
+        return tail.read(path, content_type)
     _refuse_encrypted(path)
     result = tail.extract(path, content_type)
     writer = PageWriter()
     for paragraph in result.content.split("\n" if content_type == _WORD else "\n\n"):
         _write(writer, _FIELD.sub("", paragraph))
     title = dict(result.metadata).get("title")
-    return Reading(str(title) if title else None, 1, iter([writer.page(1)] if wanted is None or 1 in wanted else []))
+    return Reading(str(title) if title else None, 1, iter([writer.page(1)]))
 
 
 def _write(writer: PageWriter, paragraph: str) -> None:

@@ -43,7 +43,7 @@ _CONTAINERS = {TEXT + name for name in (
 _ROLES_LEFT_OUT = ("page", "header", "footer", "date-time", "page-number")
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """Pages of a text where LibreOffice stored their ends, otherwise one; a page for each sheet or slide."""
     try:
         archive = zipfile.ZipFile(path)
@@ -57,7 +57,7 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
         pages = _Pages(archive, content, styles)
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
-    return Reading(clean(title or "").strip() or None, None, _guarded(pages.read(), wanted))
+    return Reading(clean(title or "").strip() or None, None, _guarded(pages.read()))
 
 
 def _part(archive: zipfile.ZipFile, name: str) -> Any:
@@ -67,9 +67,9 @@ def _part(archive: zipfile.ZipFile, name: str) -> Any:
     return etree.fromstring(archive.read(name), parser)
 
 
-def _guarded(pages: Iterator[Page], wanted: range | None) -> Iterator[Page]:
+def _guarded(pages: Iterator[Page]) -> Iterator[Page]:
     try:
-        yield from (page for page in pages if wanted is None or page.number in wanted)
+        yield from pages
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
 

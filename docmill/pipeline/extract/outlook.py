@@ -19,11 +19,10 @@ _NAMES = (("__substg1.0_3707001F", "utf-16-le"), ("__substg1.0_3707001E", "cp125
 _DATA = "__substg1.0_37010102"
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """The message as page 1, the pages of readable attachments after it; messages inside of it are not opened."""
     message = tail.read(path, content_type)
-    pages = (page for page in _pages(path, message.pages) if wanted is None or page.number in wanted)
-    return Reading(message.title, None, pages)
+    return Reading(message.title, None, _pages(path, message.pages))
 
 
 def _pages(path: Path, message: Iterator[Page]) -> Iterator[Page]:

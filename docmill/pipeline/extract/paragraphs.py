@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from docmill.pipeline.extract.reading import PageWriter
@@ -34,7 +34,7 @@ class Piece:
 class Typography:
     """What is known of the document's type sizes so far: the body's, and those of headings."""
 
-    def __init__(self, outline: dict[str, int] | None = None) -> None:
+    def __init__(self, outline: Mapping[str, int] | None = None) -> None:
         """`outline` maps titles of the document's outline (`title_key`) to their levels from 1."""
         self._outline = outline or {}
         self._sizes: Counter[float] = Counter()

@@ -2,22 +2,19 @@
 
 import mmap
 import re
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.columns import regions
-from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
-from docmill.pipeline.extract.paragraphs import Typography, title_key, write_regions
-from docmill.pipeline.extract.pdf_page import PageContent, needs_ocr, read_page
-from docmill.pipeline.extract.reading import PageWriter, Reading, Survey, wanted_numbers
-from docmill.pipeline.extract.tables import ruled_tables
-from docmill.pipeline.extract.words import Compounds
+from docmill.pipeline.extract.layout import laid_out
+from docmill.pipeline.extract.page_content import ContentOf, PageContent, read_here
+from docmill.pipeline.extract.paragraphs import title_key
+from docmill.pipeline.extract.pdf_page import needs_ocr, read_page
+from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
@@ -28,13 +25,19 @@ _PROGRAM = re.compile(r"^Microsoft \w+ - |\.(?:docx?|pdf|tex|dvi|indd|pptx?|xlsx
 _LINEARIZED = re.compile(rb"/Linearized\b[^>]{0,200}?/L\s+(\d{1,15})\b", re.DOTALL)
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str, content_of: ContentOf = read_here) -> Reading:
     """Pages of the PDF at `path`, read one by one."""
     document = _open(path)
-    total = len(document)
-    if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
-        document.init_forms()
-    return Reading(_title(document), total, _Pages(document, wanted_numbers(total, wanted)).read())
+    return Reading(_title(document), len(document), _pages(document, content_of))
+
+
+def read_content(path: Path, number: int) -> PageContent:
+    """The content of one page, by its number."""
+    document = _open(path)
+    try:
+        return _content(document, number)
+    finally:
+        document.close()
 
 
 def _open(path: Path) -> pdfium.PdfDocument:
@@ -47,6 +50,8 @@ def _open(path: Path) -> pdfium.PdfDocument:
         raise _open_error(error) from error
     if len(document) == 0:
         raise PermanentError("corrupt")
+    if document.get_formtype() in (raw.FORMTYPE_ACRO_FORM, raw.FORMTYPE_XFA_FOREGROUND):
+        document.init_forms()
     return document
 
 
@@ -89,64 +94,26 @@ def _page_needs_ocr(document: pdfium.PdfDocument, number: int) -> bool:
         page.close()
 
 
+def _pages(document: pdfium.PdfDocument, content_of: ContentOf) -> Iterator[Page]:
+    numbers = range(1, len(document) + 1)
+    contents = (content_of(number, partial(_content, document, number)) for number in numbers)
+    yield from laid_out(contents, len(numbers), _outline(document))
+    document.close()
+
+
+def _content(document: pdfium.PdfDocument, number: int) -> PageContent:
+    try:
+        page = document[number - 1]
+    except pdfium.PdfiumError as error:
+        raise PermanentError("corrupt", f"Page {number} cannot be read; export the file again.") from error
+    try:
+        return read_page(number, page)
+    finally:
+        page.close()
+
+
 def _open_error(error: pdfium.PdfiumError) -> PermanentError:
     return PermanentError("encrypted" if "password" in str(error).lower() else "corrupt")
-
-
-@dataclass(slots=True)
-class _Waiting:
-    content: PageContent
-    margins: Margins
-
-
-class _Pages:
-    """Reads pages a few ahead, so that furniture is known before a page is written."""
-
-    def __init__(self, document: pdfium.PdfDocument, numbers: range) -> None:
-        self._document = document
-        self._numbers = numbers
-        self._finder = FurnitureFinder(len(numbers))
-        self._typography = Typography(_outline(document))
-        self._compounds = Compounds()
-
-    def read(self) -> Iterator[Page]:
-        waiting: deque[_Waiting] = deque()
-        for number in self._numbers:
-            waiting.append(self._load(number))
-            if len(waiting) > LOOKAHEAD:
-                yield self._write(waiting.popleft(), waiting)
-        while waiting:
-            yield self._write(waiting.popleft(), waiting)
-        self._document.close()
-
-    def _load(self, number: int) -> _Waiting:
-        try:
-            page = self._document[number - 1]
-        except pdfium.PdfiumError as error:
-            raise PermanentError("corrupt", f"Page {number} cannot be read; export the file again.") from error
-        try:
-            content = read_page(number, page)
-        finally:
-            page.close()
-        self._typography.learn(content.segments)
-        for segment in content.segments:
-            if "-" in segment.text:
-                self._compounds.learn(segment.text)
-        return _Waiting(content, margins(number, content.segments, content.height))
-
-    def _write(self, waiting: _Waiting, ahead: deque[_Waiting]) -> Page:
-        content = waiting.content
-        furniture = self._finder.furniture(waiting.margins, [following.margins for following in ahead])
-        taken = {id(segment) for line in furniture for segment in line.segments}
-        segments = [segment for segment in content.segments if id(segment) not in taken]
-        tables, segments = ruled_tables(segments, content.rulings)
-        writer = PageWriter()
-        write_regions(writer, regions(segments, content.right_to_left), tables, self._typography, self._compounds)
-        for text in content.asides:
-            writer.add("paragraph", text)
-        return writer.page(
-            content.number, content.source, tuple(clean(line.text).strip() for line in furniture if line.text.strip())
-        )
 
 
 def _title(document: pdfium.PdfDocument) -> str | None:

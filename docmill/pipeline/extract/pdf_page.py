@@ -1,7 +1,6 @@
 """One PDF page: its text layer where that can be trusted, OCR of the page or of its images where not."""
 
 import re
-from dataclasses import dataclass, field
 
 import numpy as np
 import pypdfium2 as pdfium
@@ -9,13 +8,12 @@ import pypdfium2.raw as raw
 
 from docmill.pipeline.extract import ocr
 from docmill.pipeline.extract.images import is_running_text, may_hold_text
+from docmill.pipeline.extract.page_content import PageContent
 from docmill.pipeline.extract.pdf_notes import read_notes
 from docmill.pipeline.extract.pdf_objects import Drawing, read_drawing
 from docmill.pipeline.extract.pdf_text import Box, Frame, TextLayer, read_text_layer
 from docmill.pipeline.extract.segments import Segment
-from docmill.pipeline.extract.tables import Ruling
 from docmill.pipeline.extract.usable import is_good_ocr, is_readable
-from docmill.pipeline.types import Source
 
 _OCR_DPI = 200
 _MAX_SIDE = 4000
@@ -25,19 +23,6 @@ _UNMAPPED = 0.5
 _FULL_PAGE = 0.6
 _WORTH_OCR = 0.04
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-
-
-@dataclass(slots=True)
-class PageContent:
-    """A page's pieces, not yet put in order. `asides` are texts that belong to no place in the running text."""
-
-    number: int
-    height: float
-    segments: list[Segment] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
-    asides: list[str] = field(default_factory=list)
-    source: Source = "text"
-    right_to_left: bool = False
 
 
 def read_page(number: int, page: pdfium.PdfPage) -> PageContent:

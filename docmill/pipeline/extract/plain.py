@@ -10,11 +10,10 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x
 _SAMPLE = 64 * 1024
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """One page with the file's text as it is: line breaks, Markdown marks and all."""
     text = decode(path.read_bytes())
-    pages = [Page(1, clean(text).strip("\n"))] if wanted is None or 1 in wanted else []
-    return Reading(None, 1, iter(pages))
+    return Reading(None, 1, iter([Page(1, clean(text).strip("\n"))]))
 
 
 def decode(data: bytes) -> str:

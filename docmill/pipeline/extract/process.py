@@ -9,17 +9,18 @@ import contextlib
 import json
 import logging
 import os
+import select
 import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from docmill.pipeline.errors import CATALOGUE, DocmillError, PermanentError, TransientError
 from docmill.pipeline.extract.frames import LENGTH, BadFrameError, page_from, parse_frame
@@ -71,15 +72,15 @@ class ExtractorProcess:
         """Start the process if it does not run; the names of the walls that stand around it."""
         return self._process().walls
 
-    def open(self, path: Path, content_type: str, pages: range | None = None) -> "Extraction":
-        """Begin to read the file at `path`; `pages` are the page numbers wanted, from 1, all by default.
+    def open(self, path: Path, content_type: str, elsewhere: "Elsewhere | None" = None) -> "Extraction":
+        """Begin to read the file at `path`; `elsewhere` knows pages that others may read.
 
         Raises PermanentError: `corrupt`, `encrypted`, `too_many_pages`, `memory_limit`, `timeout`,
         `extractor_crashed`; TransientError `extractor_crashed` when the process was killed from outside.
         """
-        extraction = self._ask(path, content_type, [pages.start, pages.stop] if pages is not None else None)
+        extraction = self._ask(path, content_type, elsewhere, what="pages")
         try:
-            extraction.wait_for_header(len(pages) if pages is not None else None)
+            extraction.wait_for_header()
         except BaseException:
             extraction.close()
             raise
@@ -87,16 +88,27 @@ class ExtractorProcess:
 
     def survey(self, path: Path, content_type: str) -> Survey:
         """Which pages need OCR, as far as a quick look tells. Raises as `open` does."""
-        extraction = self._ask(path, content_type, None, survey=True)
+        extraction = self._ask(path, content_type, what="survey")
         try:
             return extraction.wait_for_survey()
         finally:
             extraction.close()
 
-    def _ask(self, path: Path, content_type: str, pages: list[int] | None, *, survey: bool = False) -> "Extraction":
+    def content(self, path: Path, content_type: str, number: int) -> dict[str, Any]:
+        """The content of one page, by its number: a frame for the process that lays the document out. Raises as `open`
+        does."""
+        extraction = self._ask(path, content_type, what="content", number=number)
+        try:
+            return extraction.wait_for_content()
+        finally:
+            extraction.close()
+
+    def _ask(self, path: Path, content_type: str, elsewhere: "Elsewhere | None" = None, **request: Any) -> "Extraction":
         process = self._process()
-        process.ask({"path": str(path.absolute()), "content_type": content_type, "pages": pages, "survey": survey})
-        return Extraction(self, process)
+        numbers = sorted(elsewhere.numbers) if elsewhere else []
+        request |= {"path": str(path.absolute()), "content_type": content_type, "elsewhere": numbers}
+        process.send(request, time.monotonic() + self.limits.page_seconds)
+        return Extraction(self, process, elsewhere)
 
     def close(self) -> None:
         """End the process and remove what it left on disk."""
@@ -112,6 +124,20 @@ class ExtractorProcess:
         return self._running
 
 
+class Elsewhere(Protocol):
+    """Pages that others may read while a document is read here. `numbers` are theirs, from 1."""
+
+    @property
+    def numbers(self) -> Collection[int]: ...
+
+    def content(self, number: int) -> dict[str, Any] | None:
+        """The page's content (see `ExtractorProcess.content`), waited for while another reads it; None when it is to
+        be read here."""
+
+    def keep(self, number: int, content: dict[str, Any]) -> None:
+        """Told what was read here."""
+
+
 class Extraction:
     """A document being read: iterate over its pages, in order, once. Leaving the context early ends the extractor.
 
@@ -119,11 +145,13 @@ class Extraction:
     `ExtractorProcess.open` does, and PermanentError `too_much_text`.
     """
 
-    def __init__(self, owner: ExtractorProcess, process: "_Running") -> None:
+    def __init__(self, owner: ExtractorProcess, process: "_Running", elsewhere: Elsewhere | None = None) -> None:
         self.title: str | None = None
         self.pages_total: int | None = None
         self._owner = owner
         self._process = process
+        self._elsewhere = elsewhere
+        self._asked: set[int] = set()
         self._limits = owner.limits
         self._waited = 0.0
         self._finished = False
@@ -140,13 +168,13 @@ class Extraction:
             self._finished = True
             self._owner.close()
 
-    def wait_for_header(self, asked: int | None) -> None:
-        """Take in title and number of pages; `asked` is how many pages were asked for."""
+    def wait_for_header(self) -> None:
+        """Take in title and number of pages."""
         header = self._next("header")
         title, total = header.get("title"), header.get("pages_total")
         self.title = title if isinstance(title, str) else None
         self.pages_total = total if isinstance(total, int) else None
-        if (asked or self.pages_total or 0) > self._limits.max_pages:
+        if (self.pages_total or 0) > self._limits.max_pages:
             raise _too_many_pages(self._limits.max_pages)
 
     def wait_for_survey(self) -> Survey:
@@ -157,18 +185,27 @@ class Extraction:
             raise self._crashed("a survey without page numbers")
         if total > self._limits.max_pages:
             raise _too_many_pages(self._limits.max_pages)
-        self._process.finish_document(frame)
-        self._finished = True
+        self._finish(frame)
         return Survey(total, sorted(set(numbers)))
+
+    def wait_for_content(self) -> dict[str, Any]:
+        """Take in one page's content, the one frame of its answer."""
+        frame = self._next("content")
+        if frame["kind"] == "end":
+            raise self._crashed("no content")
+        self._finish(frame)
+        return frame
 
     def __iter__(self) -> Iterator[Page]:
         pages = characters = 0
         while not self._finished:
-            frame = self._next("page")
+            frame = self._next("page", "ask", "content")
             if frame["kind"] == "end":
-                self._process.finish_document(frame)
-                self._finished = True
+                self._finish(frame)
                 return
+            if frame["kind"] != "page":
+                self._consult(frame)
+                continue
             try:
                 page = page_from(frame)
             except BadFrameError as error:
@@ -181,8 +218,25 @@ class Extraction:
                 raise PermanentError("too_much_text")
             yield page
 
-    def _next(self, kind: str) -> dict[str, Any]:
-        """The next frame, of this kind or the end; errors are raised."""
+    def _consult(self, frame: dict[str, Any]) -> None:
+        """Answer the extractor's question for a page that others may read, or pass on what it read itself."""
+        number: Any = frame.get("number")
+        is_content = frame["kind"] == "content"
+        if self._elsewhere is None or number not in self._elsewhere.numbers or (number in self._asked) != is_content:
+            raise self._crashed("a question out of order")
+        if is_content:
+            self._elsewhere.keep(number, frame)
+            return
+        self._asked.add(number)
+        answer = self._elsewhere.content(number)
+        self._process.send(answer, time.monotonic() + self._limits.page_seconds)
+
+    def _finish(self, frame: dict[str, Any]) -> None:
+        self._process.finish_document(frame)
+        self._finished = True
+
+    def _next(self, *kinds: str) -> dict[str, Any]:
+        """The next frame, of these kinds or the end; errors are raised."""
         seconds = min(self._limits.page_seconds, self._limits.total_seconds - self._waited)
         began = time.monotonic()
         try:
@@ -192,10 +246,9 @@ class Extraction:
         finally:
             self._waited += time.monotonic() - began
         if frame["kind"] == "error":
-            self._process.finish_document(frame)
-            self._finished = True
+            self._finish(frame)
             raise self._reported(frame)
-        if frame["kind"] not in (kind, "end"):
+        if frame["kind"] not in (*kinds, "end"):
             raise self._crashed("a frame out of order")
         return frame
 
@@ -238,6 +291,8 @@ class _Running:
         self._stderr = bytearray()
         self._frame_bytes = 4 * limits.max_characters + (1 << 20)
         self._selector = selectors.DefaultSelector()
+        assert self._popen.stdin is not None
+        os.set_blocking(self._popen.stdin.fileno(), False)
         for stream in (self._popen.stdout, self._popen.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
@@ -263,12 +318,17 @@ class _Running:
             and self._memory <= limits.keep_memory_bytes
         )
 
-    def ask(self, request: dict[str, Any]) -> None:
-        """Send a request; a process that has died meanwhile is noticed at the next frame."""
+    def send(self, message: dict[str, Any] | None, deadline: float) -> None:
+        """Send a request or an answer until `deadline` (monotonic seconds), for a process that does not listen must not
+        keep us here; one that has died meanwhile is noticed at the next frame."""
         assert self._popen.stdin is not None
+        line, pipe = memoryview(json.dumps(message).encode() + b"\n"), self._popen.stdin.fileno()
         with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.write(json.dumps(request).encode() + b"\n")
-            self._popen.stdin.flush()
+            while line:
+                _, is_writable, _ = select.select([], [pipe], [], max(deadline - time.monotonic(), 0.0))
+                if not is_writable:
+                    raise _timed_out()
+                line = line[os.write(pipe, line) :]
 
     def finish_document(self, frame: dict[str, Any]) -> None:
         """Take note of a document's last frame."""
@@ -296,9 +356,7 @@ class _Running:
         left = deadline - time.monotonic()
         ready = self._selector.select(max(left, 0.0))
         if not ready and left <= 0:
-            raise PermanentError(
-                "timeout", "Reading the document took longer than is allowed; split it or simplify it."
-            )
+            raise _timed_out()
         for key, _ in ready:
             data = os.read(key.fd, 1 << 18)
             if key.fileobj is self._popen.stderr:
@@ -312,9 +370,7 @@ class _Running:
                 raise self._died()
         # A process that floods standard error without sending frames must not keep us here.
         if left <= 0:
-            raise PermanentError(
-                "timeout", "Reading the document took longer than is allowed; split it or simplify it."
-            )
+            raise _timed_out()
 
     def _died(self) -> DocmillError:
         self._drain_stderr()
@@ -358,6 +414,10 @@ class _Running:
 
 def _wait(popen: "subprocess.Popen[bytes]") -> Any:
     return os.wait4(popen.pid, 0)
+
+
+def _timed_out() -> PermanentError:
+    return PermanentError("timeout", "Reading the document took longer than is allowed; split it or simplify it.")
 
 
 def _too_many_pages(limit: int) -> PermanentError:

@@ -13,8 +13,8 @@ _CLOSE_KINDS = ("list_item", "table_header", "table_row", "code")
 class Reading:
     """An opened document. `pages` is lazy: a page is read when it is asked for, and forgotten afterwards.
 
-    `pages_total` counts the whole document's pages (or sheets, slides, images), whatever range was asked for; None
-    where only reading to the end would tell.
+    `pages_total` counts the document's pages (or sheets, slides, images); None where only reading to the end would
+    tell.
     """
 
     title: str | None
@@ -62,10 +62,3 @@ class PageWriter:
     def page(self, number: int, source: Source = "text", furniture: tuple[str, ...] = ()) -> Page:
         """The page written so far."""
         return Page(number, "".join(self._parts), source, tuple(self._blocks), furniture)
-
-
-def wanted_numbers(total: int, wanted: range | None) -> range:
-    """The page numbers to read of a document of `total` pages; a range beyond its end is cut."""
-    if wanted is None:
-        return range(1, total + 1)
-    return range(max(wanted.start, 1), min(wanted.stop, total + 1))

@@ -34,7 +34,7 @@ _TITLES = (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE)
 _LEFT_OUT = (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.HEADER, PP_PLACEHOLDER.SLIDE_NUMBER)
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """One page a slide; a picture that returns on many is read on the first."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -44,19 +44,18 @@ def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
         total = len(presentation.slides)
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
-    return Reading(title, total, _pages(presentation, wanted))
+    return Reading(title, total, _pages(presentation))
 
 
-def _pages(presentation: Any, wanted: range | None) -> Iterator[Page]:
+def _pages(presentation: Any) -> Iterator[Page]:
     pictures: set[str] = set()
     try:
         for number, slide in enumerate(presentation.slides, start=1):
-            if wanted is None or number in wanted:
-                writer = PageWriter()
-                _write(writer, slide.shapes, pictures, 0)
-                if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-                    _write_text(writer, slide.notes_slide.notes_text_frame)
-                yield writer.page(number)
+            writer = PageWriter()
+            _write(writer, slide.shapes, pictures, 0)
+            if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+                _write_text(writer, slide.notes_slide.notes_text_frame)
+            yield writer.page(number)
     except _BROKEN as error:
         raise PermanentError("corrupt") from error
 

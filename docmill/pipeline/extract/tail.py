@@ -19,15 +19,14 @@ _SHEETS = (_EXCEL, "application/vnd.ms-excel")
 _MIDNIGHT = " 00:00:00"
 
 
-def read(path: Path, content_type: str, wanted: range | None = None) -> Reading:
+def read(path: Path, content_type: str) -> Reading:
     """One page a sheet or chapter, where the format has them; otherwise one page."""
     result = extract(path, content_type)
     metadata = dict(result.metadata)
     pictures = picture_texts(path) if content_type == _EXCEL else {}
     pages = list(_pages(result, content_type, pictures))
     title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
-    numbered = (page for page in pages if wanted is None or page.number in wanted)
-    return Reading(title or None, len(pages), numbered)
+    return Reading(title or None, len(pages), iter(pages))
 
 
 def extract(path: Path, content_type: str) -> Any:

@@ -62,10 +62,10 @@ def read_poison() -> None:
 
     genuine = extract.read_document
 
-    def read_document(path: Path, content_type: str, wanted: range | None) -> object:
+    def read_document(path: Path, content_type: str, *content_of: object) -> object:
         with path.open("rb") as file:
             poisonous = file.read(6) == b"POISON"
-        return (hostile_reader.read if poisonous else genuine)(path, content_type, wanted)
+        return (hostile_reader.read if poisonous else genuine)(path, content_type, *content_of)
 
     extract.read_document = read_document
 

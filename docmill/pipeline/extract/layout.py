@@ -1,0 +1,63 @@
+"""From pages' contents to pages of text: furniture left out, tables and columns in order, paragraphs and headings."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from docmill.pipeline.extract.columns import regions
+from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
+from docmill.pipeline.extract.page_content import PageContent
+from docmill.pipeline.extract.paragraphs import Typography, write_regions
+from docmill.pipeline.extract.reading import PageWriter
+from docmill.pipeline.extract.tables import ruled_tables
+from docmill.pipeline.extract.words import Compounds
+from docmill.pipeline.text import clean
+from docmill.pipeline.types import Page
+
+
+def laid_out(contents: Iterable[PageContent], pages_total: int, outline: Mapping[str, int]) -> Iterator[Page]:
+    """A document's pages, in order. Contents are taken a few pages ahead, so that furniture is known before a page is
+    written. `outline` are the levels of the titles that the document's outline names."""
+    layout, waiting = _Layout(pages_total, outline), deque[_Waiting]()
+    for content in contents:
+        waiting.append(layout.learn(content))
+        if len(waiting) > LOOKAHEAD:
+            yield layout.write(waiting.popleft(), waiting)
+    while waiting:
+        yield layout.write(waiting.popleft(), waiting)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    content: PageContent
+    margins: Margins
+
+
+class _Layout:
+    """What is known of the document from the pages seen so far."""
+
+    def __init__(self, pages_total: int, outline: Mapping[str, int]) -> None:
+        self._finder = FurnitureFinder(pages_total)
+        self._typography = Typography(outline)
+        self._compounds = Compounds()
+
+    def learn(self, content: PageContent) -> _Waiting:
+        self._typography.learn(content.segments)
+        for segment in content.segments:
+            if "-" in segment.text:
+                self._compounds.learn(segment.text)
+        return _Waiting(content, margins(content.number, content.segments, content.height))
+
+    def write(self, waiting: _Waiting, ahead: Iterable[_Waiting]) -> Page:
+        content = waiting.content
+        furniture = self._finder.furniture(waiting.margins, [following.margins for following in ahead])
+        taken = {id(segment) for line in furniture for segment in line.segments}
+        segments = [segment for segment in content.segments if id(segment) not in taken]
+        tables, segments = ruled_tables(segments, content.rulings)
+        writer = PageWriter()
+        write_regions(writer, regions(segments, content.right_to_left), tables, self._typography, self._compounds)
+        for text in content.asides:
+            writer.add("paragraph", text)
+        return writer.page(
+            content.number, content.source, tuple(clean(line.text).strip() for line in furniture if line.text.strip())
+        )
