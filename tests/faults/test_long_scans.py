@@ -143,7 +143,7 @@ def test_a_small_document_does_not_wait_behind_long_scans(installation: Installa
     assert installation.wait_for_end(small, 30)["status"] == "completed"
     assert [installation.document(one)["status"] for one in long_ones] == ["processing"] * 2
     gave_way = [event for event in installation.log_events() if event["event"] == "gave_way"]
-    assert {event["document_id"] for event in gave_way} <= set(long_ones) and gave_way
+    assert {event["document_id"] for event in gave_way} & set(long_ones)
     for one in long_ones:
         document = installation.wait_for_end(one)
         assert (document["status"], document["pages_ocr"], document["last_error"]) == ("completed", 16, None)
