@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed bench-memory clean
+.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed bench-memory bench-spread clean
 
 install: $(VENV)/.installed
 
@@ -69,7 +69,10 @@ bench-embed: install
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory $(if $(JSON),--json "$(JSON)")
 
-bench: bench-chunk bench-extract bench-embed bench-memory
+bench-spread: install
+	$(BIN)/python -m benchmarks.spreading $(if $(JSON),--json "$(JSON)")
+
+bench: bench-chunk bench-extract bench-embed bench-memory bench-spread
 
 clean:
 	rm -rf $(VENV) $(BENCH)

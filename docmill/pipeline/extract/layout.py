@@ -43,9 +43,7 @@ class _Layout:
 
     def learn(self, content: PageContent) -> _Waiting:
         self._typography.learn(content.segments)
-        for segment in content.segments:
-            if "-" in segment.text:
-                self._compounds.learn(segment.text)
+        self._compounds.learn("\n".join([segment.text for segment in content.segments if "-" in segment.text]))
         return _Waiting(content, margins(content.number, content.segments, content.height))
 
     def write(self, waiting: _Waiting, ahead: Iterable[_Waiting]) -> Page:

@@ -45,7 +45,7 @@ class Typography:
         """Count the letters at each size."""
         size, letters = 0.0, 0
         for segment in segments:
-            if segment.size != size:
+            if not -0.1 < segment.size - size < 0.1:
                 self._sizes[round(size * 2) / 2] += letters
                 size, letters = segment.size, 0
             letters += len(segment.text)

@@ -7,6 +7,7 @@ and only lines with a gap in them are measured word by word.
 import ctypes
 import itertools
 import re
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median_low
@@ -28,7 +29,11 @@ _SPACES = " \u00a0\t"
 _CLOSE = 0.5
 _LONG = 40
 
+_EIGHT_FLOATS = struct.Struct("8f")
+
 Box = tuple[float, float, float, float]
+Ends = tuple[float, float, float, float, float, float, float, float]
+"""The boxes of a line's first and last character."""
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ class _Reader:
         self._raw = textpage.raw
         self._address = pdf_calls.address(textpage.raw)
         self._frame = Frame(page, quarter_turns)
-        self._box_of = self._make_box_of()
+        self._ends_of = self._make_ends_of()
 
     def read(self) -> TextLayer:
         layer = TextLayer(turns=self._frame.quarter_turns)
@@ -158,30 +163,39 @@ class _Reader:
         text = "".join(chr(codes[index]) for index in indices)
         return text.replace("\x02", _HYPHEN_BREAK), indices
 
-    def _make_box_of(self) -> Callable[[int], Box]:
-        rect = raw.FS_RECTF()
-        place = ctypes.addressof(rect)
+    def _make_ends_of(self) -> Callable[[int, int], Ends]:
+        """What gives the boxes of a line's first and last character: the call that is made most often."""
+        rects = (ctypes.c_float * 8)()
+        first_place = ctypes.addressof(rects)
+        last_place = first_place + ctypes.sizeof(raw.FS_RECTF)
         get, textpage, frame = pdf_calls.loose_char_box, self._address, self._frame
         x, y = frame.x0, frame.y1
 
-        def box_of(index: int) -> Box:
-            get(textpage, index, place)
-            return frame.box(rect.left, rect.bottom, rect.right, rect.top)
+        def ends_of(first: int, last: int) -> Ends:
+            get(textpage, first, first_place)
+            get(textpage, last, last_place)
+            left, top, right, bottom, left2, top2, right2, bottom2 = rects
+            return *frame.box(left, bottom, right, top), *frame.box(left2, bottom2, right2, top2)
 
-        def unturned_box_of(index: int) -> Box:
-            get(textpage, index, place)
-            return rect.left - x, y - rect.top, rect.right - x, y - rect.bottom
+        def unturned_ends_of(first: int, last: int) -> Ends:
+            get(textpage, first, first_place)
+            get(textpage, last, last_place)
+            left, top, right, bottom, left2, top2, right2, bottom2 = unpack(rects)
+            return left - x, y - top, right - x, y - bottom, left2 - x, y - top2, right2 - x, y - bottom2
 
-        return box_of if frame.turns else unturned_box_of
+        unpack = _EIGHT_FLOATS.unpack
+        return ends_of if frame.turns else unturned_ends_of
+
+    def _box_of(self, index: int) -> Box:
+        return self._ends_of(index, index)[:4]
 
     def _measure(
         self, text: str, spans: list[tuple[int, int, bool]], indices: range | list[int]
     ) -> Iterator[tuple[Segment, bool]]:
         """Each line as one segment, and whether it runs from left to right."""
-        box_of = self._box_of
+        ends_of = self._ends_of
         for start, end, joins in spans:
-            left, y0, x1, bottom = box_of(indices[start])
-            x0, top, right, y1 = box_of(indices[end - 1])
+            left, y0, x1, bottom, x0, top, right, y1 = ends_of(indices[start], indices[end - 1])
             size, other_size = bottom - y0, y1 - top
             if left < x0:
                 x0 = left
@@ -192,8 +206,8 @@ class _Reader:
             if bottom > y1:
                 y1 = bottom
             if not 0.95 * size < other_size < 1.05 * size:
-                middle = box_of(indices[(start + end) // 2])
-                size = sorted((size, other_size, middle[3] - middle[1]))[1] or size
+                _, middle_top, _, middle_bottom = self._box_of(indices[(start + end) // 2])
+                size = sorted((size, other_size, middle_bottom - middle_top))[1] or size
             height = y1 - y0
             is_level = height < 1.5 * size or end - start < 3 or (x1 - x0 > height and height < 2.2 * size)
             if not is_level:
@@ -240,7 +254,8 @@ class _Reader:
         for word in text[start:end].split(" "):
             if word:
                 final = position + len(word) - 1
-                words.append((position, final + 1, self._box_of(indices[position]), self._box_of(indices[final])))
+                ends = self._ends_of(indices[position], indices[final])
+                words.append((position, final + 1, ends[:4], ends[4:]))
             position += len(word) + 1
         group: list[tuple[int, int, Box, Box]] = []
         for word_span in words:
@@ -310,7 +325,11 @@ def _line_spans(text: str) -> list[tuple[int, int, bool]]:
     spans = []
     start = 0
     for line in text.split("\r\n"):
-        pieces = line.split(_HYPHEN_BREAK) if _HYPHEN_BREAK in line else (line,)
+        if line and line[0] not in _SPACES and line[-1] not in _SPACES and _HYPHEN_BREAK not in line:
+            spans.append((start, start + len(line), False))
+            start += len(line) + 2
+            continue
+        pieces = line.split(_HYPHEN_BREAK)
         last = len(pieces) - 1
         for number, piece in enumerate(pieces):
             stripped = piece.strip(_SPACES)

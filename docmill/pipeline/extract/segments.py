@@ -1,5 +1,6 @@
 """Pieces of text with their place on the page: what layout works on, from a PDF's text layer or from OCR alike."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class Segment:
 
 @dataclass(slots=True)
 class Line:
-    """Segments side by side on one baseline, from left to right."""
+    """Segments side by side on one baseline, from left to right, and their text: pieces that touch are written
+    together."""
 
     segments: list[Segment]
     x0: float
@@ -38,17 +40,7 @@ class Line:
     y1: float
     size: float
     bold: bool
-
-    @property
-    def text(self) -> str:
-        """The line as one string; pieces that touch are written together."""
-        if len(self.segments) == 1:
-            return self.segments[0].text
-        parts = [self.segments[0].text]
-        for before, segment in zip(self.segments, self.segments[1:], strict=False):
-            parts.append("" if segment.x0 - before.x1 < 0.12 * segment.size else " ")
-            parts.append(segment.text)
-        return "".join(parts)
+    text: str
 
     @property
     def joins(self) -> bool:
@@ -68,12 +60,22 @@ def group_lines(segments: Iterable[Segment]) -> list[Line]:
             line.size = max(line.size, segment.size)
             line.bold = line.bold and segment.bold
         else:
-            line = Line([segment], segment.x0, segment.y0, segment.x1, segment.y1, segment.size, segment.bold)
+            x0, y0, x1, y1, size = segment.x0, segment.y0, segment.x1, segment.y1, segment.size
+            line = Line([segment], x0, y0, x1, y1, size, segment.bold, segment.text)
             lines.append(line)
     for line in lines:
         if len(line.segments) > 1:
             line.segments.sort(key=lambda segment: segment.x0)
+            line.text = _written(line.segments)
     return lines
+
+
+def _written(segments: Sequence[Segment]) -> str:
+    parts = [segments[0].text]
+    for before, segment in itertools.pairwise(segments):
+        parts.append("" if segment.x0 - before.x1 < 0.12 * segment.size else " ")
+        parts.append(segment.text)
+    return "".join(parts)
 
 
 def _same_line(line: Line, segment: Segment) -> bool:
