@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from docmill.pipeline.extract.segments import Line, Segment, group_lines
+from docmill.pipeline.extract.segments import Line
 
 LOOKAHEAD = 4
 """How many pages before and after a page are compared with it: two with the same parity on either side."""
@@ -33,18 +33,18 @@ class Margins:
     lines: list[tuple[Line, Key, tuple[int, ...]]] = field(default_factory=list)
 
 
-def margins(number: int, segments: Sequence[Segment], height: float) -> Margins:
-    """The outermost lines in the upper and lower margins of a page that is `height` high, as far as white space sets
-    them apart from the text."""
-    top = group_lines([segment for segment in segments if segment.y0 < (_MARGIN + _NEAR) * height])
-    bottom = group_lines([segment for segment in segments if segment.y1 > (1 - _MARGIN - _NEAR) * height])
+def margins(number: int, lines: Sequence[Line], height: float) -> Margins:
+    """The outermost of a page's lines in its upper and lower margins, as far as white space sets them apart from the
+    text. The page is `height` high, its lines are in order from top to bottom."""
+    top = [line for line in lines if line.y0 < (_MARGIN + _NEAR) * height]
+    bottom = [line for line in lines if line.y1 > (1 - _MARGIN - _NEAR) * height]
     found = Margins(number)
-    for lines in (
+    for outermost in (
         _set_apart(top, lambda line: line.y1 < _MARGIN * height),
         _set_apart(bottom[::-1], lambda line: line.y0 > (1 - _MARGIN) * height)[::-1],
     ):
         found.lines += [
-            (line, _key(line), tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))) for line in lines
+            (line, _key(line), tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))) for line in outermost
         ]
     return found
 

@@ -9,6 +9,7 @@ from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margi
 from docmill.pipeline.extract.page_content import PageContent
 from docmill.pipeline.extract.paragraphs import Typography, write_regions
 from docmill.pipeline.extract.reading import PageWriter
+from docmill.pipeline.extract.segments import Line, group_lines
 from docmill.pipeline.extract.tables import ruled_tables
 from docmill.pipeline.extract.words import Compounds
 from docmill.pipeline.text import clean
@@ -30,6 +31,7 @@ def laid_out(contents: Iterable[PageContent], pages_total: int, outline: Mapping
 @dataclass(slots=True)
 class _Waiting:
     content: PageContent
+    lines: list[Line]
     margins: Margins
 
 
@@ -44,16 +46,19 @@ class _Layout:
     def learn(self, content: PageContent) -> _Waiting:
         self._typography.learn(content.segments)
         self._compounds.learn("\n".join([segment.text for segment in content.segments if "-" in segment.text]))
-        return _Waiting(content, margins(content.number, content.segments, content.height))
+        lines = group_lines(content.segments)
+        return _Waiting(content, lines, margins(content.number, lines, content.height))
 
     def write(self, waiting: _Waiting, ahead: Iterable[_Waiting]) -> Page:
         content = waiting.content
         furniture = self._finder.furniture(waiting.margins, [following.margins for following in ahead])
-        taken = {id(segment) for line in furniture for segment in line.segments}
-        segments = [segment for segment in content.segments if id(segment) not in taken]
-        tables, segments = ruled_tables(segments, content.rulings)
+        taken = set(map(id, furniture))
+        lines = [line for line in waiting.lines if id(line) not in taken]
+        tables, segments = ruled_tables([segment for line in lines for segment in line.segments], content.rulings)
+        found = regions(segments, content.right_to_left)
+        columns = [lines] if len(found) == 1 and not tables else list(map(group_lines, found))
         writer = PageWriter()
-        write_regions(writer, regions(segments, content.right_to_left), tables, self._typography, self._compounds)
+        write_regions(writer, columns, tables, self._typography, self._compounds)
         for text in content.asides:
             writer.add("paragraph", text)
         return writer.page(

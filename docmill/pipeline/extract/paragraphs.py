@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from docmill.pipeline.extract.reading import PageWriter
-from docmill.pipeline.extract.segments import Line, Segment, group_lines
+from docmill.pipeline.extract.segments import Line, Segment
 from docmill.pipeline.extract.tables import CELL_JOINT, Table, aligned_tables
 from docmill.pipeline.extract.words import Compounds, evenly_spaced, plain_letters
 from docmill.pipeline.types import BlockKind
@@ -101,16 +101,15 @@ def title_key(text: str) -> str:
 
 def write_regions(
     writer: PageWriter,
-    regions: Sequence[Sequence[Segment]],
+    regions: Sequence[list[Line]],
     tables: Sequence[Table],
     typography: Typography,
     compounds: Compounds,
 ) -> None:
-    """Write a page's regions, which are in reading order, with the ruled tables between them."""
+    """Write the lines of a page's regions, which are in reading order, with the ruled tables between them."""
     waiting = sorted(tables, key=lambda table: table.y0)
     pieces: list[Piece] = []
-    for region in regions:
-        lines = group_lines(region)
+    for lines in regions:
         for piece in _region_pieces(lines, waiting, typography, compounds):
             before = pieces[-1] if pieces else None
             if before is not None and _continues(before, piece):
