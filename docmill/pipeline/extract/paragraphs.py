@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from docmill.pipeline.extract.reading import PageWriter
 from docmill.pipeline.extract.segments import Line, Segment
 from docmill.pipeline.extract.tables import CELL_JOINT, Table, aligned_tables
-from docmill.pipeline.extract.words import Compounds, evenly_spaced, plain_letters
+from docmill.pipeline.extract.words import Compounds, plain_text
 from docmill.pipeline.types import BlockKind
 
 _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
@@ -121,7 +122,7 @@ def write_regions(
     for table in waiting:
         pieces.extend(_table_pieces(table))
     for piece in pieces:
-        writer.add(piece.kind, evenly_spaced(plain_letters(piece.text)), piece.level)
+        writer.add(piece.kind, plain_text(piece.text), piece.level)
 
 
 def _continues(before: Piece, piece: Piece) -> bool:
@@ -136,6 +137,9 @@ def _region_pieces(
 ) -> Iterator[Piece]:
     """The region's blocks; ruled tables are taken from `waiting` where they lie between its lines."""
     aligned = {start: (end, table) for start, end, table in aligned_tables(lines)}
+    if not aligned and not waiting:
+        yield from _paragraphs(lines, typography, compounds)
+        return
     held: list[Line] = []
     index = 0
     while index < len(lines):
@@ -180,8 +184,9 @@ def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds)
 
 def _leading(lines: Sequence[Line]) -> float:
     """The usual distance from one line of a paragraph to the next."""
-    steps = sorted([(below.y0 + below.y1 - line.y0 - line.y1) / 2 for line, below in itertools.pairwise(lines)])
-    usual = [step for step, line in zip(steps, lines, strict=False) if step > 0.5 * line.size]
+    middles = [(line.y0 + line.y1) / 2 for line in lines]
+    steps = sorted([below - above for above, below in itertools.pairwise(middles)])
+    usual = steps[bisect_right(steps, 0.5 * lines[len(lines) // 2].size) :]
     return usual[len(usual) // 4] if usual else 1.2 * lines[0].size
 
 

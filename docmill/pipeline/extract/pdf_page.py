@@ -28,10 +28,10 @@ _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
     """Everything the page holds, by the cheapest way that gives it."""
     layer = read_text_layer(page)
-    frame = Frame(page, layer.turns)
+    frame = layer.frame
     drawing = read_drawing(page, frame)
     content = PageContent(number, frame.height, layer.segments, drawing.rulings, layer.sideways)
-    if _needs_ocr(page, layer, drawing, frame):
+    if _needs_ocr(page, layer, drawing):
         _read_by_ocr(page, content, layer)
     else:
         _read_images(page, content, drawing, frame)
@@ -46,13 +46,12 @@ def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
 def needs_ocr(page: pdfium.PdfPage) -> bool:
     """Whether the page is to be read from its picture; nothing is rendered to tell."""
     layer = read_text_layer(page)
-    frame = Frame(page, layer.turns)
-    return _needs_ocr(page, layer, read_drawing(page, frame), frame)
+    return _needs_ocr(page, layer, read_drawing(page, layer.frame))
 
 
-def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing, frame: Frame) -> bool:
+def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing) -> bool:
     """Whether the page as a whole is to be read from its picture."""
-    area = frame.width * frame.height or 1.0
+    area = layer.frame.width * layer.frame.height or 1.0
     covered = max((_area(box) for box in drawing.images), default=0.0) / area
     if layer.characters < _FEW_CHARACTERS:
         return covered > 0.1 or drawing.paths > _MANY_PATHS or (layer.characters == 0 and bool(drawing.images))

@@ -8,7 +8,8 @@ import ctypes
 import itertools
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median_low
 from typing import Any
@@ -29,11 +30,9 @@ _SPACES = " \u00a0\t"
 _CLOSE = 0.5
 _LONG = 40
 
-_EIGHT_FLOATS = struct.Struct("8f")
+_RECT = struct.Struct("4f")
 
 Box = tuple[float, float, float, float]
-Ends = tuple[float, float, float, float, float, float, float, float]
-"""The boxes of a line's first and last character."""
 
 
 @dataclass(slots=True)
@@ -41,14 +40,14 @@ class TextLayer:
     """The text of one page: upright segments, and lines that run sideways.
 
     `characters` are counted without spaces; `unmapped` is the share of sampled characters whose font does not tell
-    what they are; `turns` are the quarter turns that set the text upright.
+    what they are; `frame` sets the text upright.
     """
 
+    frame: "Frame"
     segments: list[Segment] = field(default_factory=list)
     sideways: list[str] = field(default_factory=list)
     characters: int = 0
     unmapped: float = 0.0
-    turns: int = 0
 
 
 class Frame:
@@ -97,10 +96,9 @@ class _Reader:
         self._raw = textpage.raw
         self._address = pdf_calls.address(textpage.raw)
         self._frame = Frame(page, quarter_turns)
-        self._ends_of = self._make_ends_of()
 
     def read(self) -> TextLayer:
-        layer = TextLayer(turns=self._frame.quarter_turns)
+        layer = TextLayer(self._frame)
         text, indices = self._text_and_indices()
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
         spans = _line_spans(text)
@@ -118,7 +116,9 @@ class _Reader:
                 layer.sideways.append(segment.text)
         self._mark_bold(upright, indices, bold)
         for segment, start, end in upright:
-            if segment.y1 - segment.y0 > 1.25 * segment.size or self._has_gap(segment, end - start, gaps):
+            is_too_high = segment.y1 - segment.y0 > 1.25 * segment.size
+            is_too_wide = segment.x1 - segment.x0 > _WIDE * (end - start) * segment.size
+            if is_too_high or is_too_wide or (gaps and self._has_gap(segment, gaps)):
                 layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
@@ -163,39 +163,28 @@ class _Reader:
         text = "".join(chr(codes[index]) for index in indices)
         return text.replace("\x02", _HYPHEN_BREAK), indices
 
-    def _make_ends_of(self) -> Callable[[int, int], Ends]:
-        """What gives the boxes of a line's first and last character: the call that is made most often."""
-        rects = (ctypes.c_float * 8)()
-        first_place = ctypes.addressof(rects)
-        last_place = first_place + ctypes.sizeof(raw.FS_RECTF)
-        get, textpage, frame = pdf_calls.loose_char_box, self._address, self._frame
+    def _boxes(self, characters: Iterable[int]) -> list[Box]:
+        """The boxes of characters, each as high as its font."""
+        characters = list(characters)
+        rects = (raw.FS_RECTF * len(characters))()
+        first = ctypes.addressof(rects)
+        places = range(first, first + ctypes.sizeof(rects), _RECT.size)
+        # The call that is made most often, so the loop around it is not Python's.
+        deque(map(pdf_calls.loose_char_box, itertools.repeat(self._address), characters, places), 0)
+        corners, frame = _RECT.iter_unpack(rects), self._frame
+        if frame.turns:
+            return [frame.box(left, bottom, right, top) for left, top, right, bottom in corners]
         x, y = frame.x0, frame.y1
-
-        def ends_of(first: int, last: int) -> Ends:
-            get(textpage, first, first_place)
-            get(textpage, last, last_place)
-            left, top, right, bottom, left2, top2, right2, bottom2 = rects
-            return *frame.box(left, bottom, right, top), *frame.box(left2, bottom2, right2, top2)
-
-        def unturned_ends_of(first: int, last: int) -> Ends:
-            get(textpage, first, first_place)
-            get(textpage, last, last_place)
-            left, top, right, bottom, left2, top2, right2, bottom2 = unpack(rects)
-            return left - x, y - top, right - x, y - bottom, left2 - x, y - top2, right2 - x, y - bottom2
-
-        unpack = _EIGHT_FLOATS.unpack
-        return ends_of if frame.turns else unturned_ends_of
-
-    def _box_of(self, index: int) -> Box:
-        return self._ends_of(index, index)[:4]
+        return [(left - x, y - top, right - x, y - bottom) for left, top, right, bottom in corners]
 
     def _measure(
         self, text: str, spans: list[tuple[int, int, bool]], indices: range | list[int]
     ) -> Iterator[tuple[Segment, bool]]:
         """Each line as one segment, and whether it runs from left to right."""
-        ends_of = self._ends_of
-        for start, end, joins in spans:
-            left, y0, x1, bottom, x0, top, right, y1 = ends_of(indices[start], indices[end - 1])
+        boxes = self._boxes([indices[place] for start, end, _ in spans for place in (start, end - 1)])
+        for (start, end, joins), first, last in zip(spans, boxes[::2], boxes[1::2], strict=True):
+            left, y0, x1, bottom = first
+            x0, top, right, y1 = last
             size, other_size = bottom - y0, y1 - top
             if left < x0:
                 x0 = left
@@ -206,7 +195,7 @@ class _Reader:
             if bottom > y1:
                 y1 = bottom
             if not 0.95 * size < other_size < 1.05 * size:
-                _, middle_top, _, middle_bottom = self._box_of(indices[(start + end) // 2])
+                ((_, middle_top, _, middle_bottom),) = self._boxes([indices[(start + end) // 2]])
                 size = sorted((size, other_size, middle_bottom - middle_top))[1] or size
             height = y1 - y0
             is_level = height < 1.5 * size or end - start < 3 or (x1 - x0 > height and height < 2.2 * size)
@@ -236,11 +225,7 @@ class _Reader:
         return gaps
 
     @staticmethod
-    def _has_gap(segment: Segment, length: int, gaps: list[tuple[float, float, float]]) -> bool:
-        if segment.x1 - segment.x0 > _WIDE * length * segment.size:
-            return True
-        if not gaps:
-            return False
+    def _has_gap(segment: Segment, gaps: list[tuple[float, float, float]]) -> bool:
         # The gap after a list's mark is no gap between cells.
         start = segment.x0 + (2.5 * segment.size if LIST_MARK.match(segment.text) else 0)
         return any(x1 > start and x0 < segment.x1 and segment.y0 < y < segment.y1 for x0, x1, y in gaps)
@@ -249,16 +234,16 @@ class _Reader:
         self, text: str, start: int, end: int, whole: Segment, indices: range | list[int], bold: "_BoldFonts"
     ) -> Iterator[Segment]:
         """The line's pieces between wide gaps, measured word by word."""
-        words: list[tuple[int, int, Box, Box]] = []
+        words: list[tuple[int, int]] = []
         position = start
         for word in text[start:end].split(" "):
             if word:
-                final = position + len(word) - 1
-                ends = self._ends_of(indices[position], indices[final])
-                words.append((position, final + 1, ends[:4], ends[4:]))
+                words.append((position, position + len(word)))
             position += len(word) + 1
+        boxes = self._boxes([indices[place] for first, after in words for place in (first, after - 1)])
         group: list[tuple[int, int, Box, Box]] = []
-        for word_span in words:
+        for (first, after), left, right in zip(words, boxes[::2], boxes[1::2], strict=True):
+            word_span = (first, after, left, right)
             # A wide gap, or a jump back: another piece.
             if group and (
                 word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size

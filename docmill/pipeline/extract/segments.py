@@ -31,7 +31,7 @@ class Segment:
 @dataclass(slots=True)
 class Line:
     """Segments side by side on one baseline, from left to right, and their text: pieces that touch are written
-    together."""
+    together. `joins` as the last of them."""
 
     segments: list[Segment]
     x0: float
@@ -41,11 +41,7 @@ class Line:
     size: float
     bold: bool
     text: str
-
-    @property
-    def joins(self) -> bool:
-        """Whether the line ends in a word's first half."""
-        return self.segments[-1].joins
+    joins: bool
 
 
 def group_lines(segments: Iterable[Segment]) -> list[Line]:
@@ -61,12 +57,12 @@ def group_lines(segments: Iterable[Segment]) -> list[Line]:
             line.bold = line.bold and segment.bold
         else:
             x0, y0, x1, y1, size = segment.x0, segment.y0, segment.x1, segment.y1, segment.size
-            line = Line([segment], x0, y0, x1, y1, size, segment.bold, segment.text)
+            line = Line([segment], x0, y0, x1, y1, size, segment.bold, segment.text, segment.joins)
             lines.append(line)
     for line in lines:
         if len(line.segments) > 1:
             line.segments.sort(key=lambda segment: segment.x0)
-            line.text = _written(line.segments)
+            line.text, line.joins = _written(line.segments), line.segments[-1].joins
     return lines
 
 

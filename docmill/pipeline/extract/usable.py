@@ -1,14 +1,15 @@
 """Whether a page's text layer can be trusted, told from the text itself."""
 
 import re
-import string
 
 _CID = re.compile(r"\(cid:\d+\)")
 _MIXED = re.compile(r"[^\W\d_]*[a-zà-ÿ][A-ZÀ-Þ]{1,}[a-zà-ÿ]|[a-zà-ÿ]\d[a-zà-ÿ]|\w[~^|\\{}<>]\w")
 _JUNK = re.compile(r"[\ue000-\uf8ff\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _WORDS = re.compile(r"[^\W_]+")
-_CONTROLS = bytes(code for code in range(128) if _JUNK.match(chr(code)))
-_ALPHANUMERIC = (string.ascii_letters + string.digits + " ").encode()
+_WESTERN = "cp1252"
+_SIGNS = [(code, bytes([code]).decode(_WESTERN, "ignore")) for code in range(256)]
+_CONTROLS = bytes(code for code, sign in _SIGNS if sign and _JUNK.match(sign))
+_ALPHANUMERIC = bytes(code for code, sign in _SIGNS if sign.isalnum() or sign == " ")
 _SAMPLE = 600
 _MAX_JUNK = 0.15
 _MAX_ODD_WORDS = 0.07
@@ -20,10 +21,10 @@ def is_readable(text: str) -> bool:
     letters = len(text) - text.count(" ")
     if not letters:
         return False
-    if text.isascii():  # bytes are counted ten times as fast
-        data = text.encode()
+    try:
+        data = text.encode(_WESTERN)  # bytes are counted ten times as fast
         junk, signs = len(data) - len(data.translate(None, _CONTROLS)), len(data.translate(None, _ALPHANUMERIC))
-    else:
+    except UnicodeEncodeError:
         junk, signs = len(_JUNK.findall(text)), len(_WORDS.sub("", text.replace(" ", "")))
     if "(cid:" in text:
         junk += sum(map(len, _CID.findall(text)))

@@ -8,23 +8,19 @@ _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 _LAST_WORD = re.compile(r"[\w-]+$")
 _FIRST_WORD = re.compile(r"\w+")
 _MAX_COMPOUNDS = 20_000
+_FIRST_UNSPACED = "\u3000"
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
-_LIGATURE = re.compile("[\ufb00-\ufb06]")
+_LIGATURE_SIGNS = "".join(map(chr, _LIGATURES))
 _LIGATURES |= {0xAD: "", 0xA0: " ", 0x2002: " ", 0x2003: " ", 0x2009: " ", 0x200B: ""}
 
 
-def plain_letters(text: str) -> str:
-    """Text with ligatures as letters, odd spaces as spaces and without soft hyphens."""
-    if text.isascii() or (text.isprintable() and not _LIGATURE.search(text)):
-        return text
-    return text.translate(_LIGATURES)
-
-
-def evenly_spaced(text: str) -> str:
-    """Text with every run of white space as one space, and none at its ends."""
-    if text.isprintable() and "  " not in text:  # no white space but single blanks
+def plain_text(text: str) -> str:
+    """Text with ligatures as letters, every run of white space as one space and none at its ends, and without soft
+    hyphens."""
+    is_even = text.isprintable() and "  " not in text  # no white space but single blanks
+    if is_even and (text.isascii() or not any(map(text.__contains__, _LIGATURE_SIGNS))):
         return text.strip()
-    return " ".join(text.split())
+    return " ".join(text.translate(_LIGATURES).split())
 
 
 class Compounds:
@@ -52,14 +48,19 @@ class Compounds:
         """Lines of one paragraph, each with whether it lost a hyphen at its end, as running text."""
         text, joins = "", False
         for line, line_joins in lines:
-            text = line if not text else self.join_line(text, joins, line)
+            if not text:
+                text = line
+            elif not joins and text[-1].isalpha() and text[-1] < _FIRST_UNSPACED:  # the plain case, without a call
+                text = f"{text} {line}"
+            else:
+                text = self.join_line(text, joins, line)
             joins = line_joins
         return text + "-" if joins else text
 
     def join_line(self, text: str, joins: bool, line: str) -> str:
         """`text` continued by the next line."""
         last = text[-1]
-        if not joins and last < "\u3000" and last not in "-—/":
+        if not joins and last < _FIRST_UNSPACED and last not in "-—/":
             return f"{text} {line}"
         if not joins and len(text) > 1 and last == "-" and text[-2].isalnum():
             text, joins = text[:-1], True
@@ -72,4 +73,8 @@ class Compounds:
 
 def _is_unspaced(character: str) -> bool:
     """Whether the character belongs to a script without spaces between words (Chinese, Japanese)."""
-    return "\u3000" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or "\uff00" <= character <= "\uffef"
+    return (
+        _FIRST_UNSPACED <= character <= "\u9fff"
+        or "\uf900" <= character <= "\ufaff"
+        or "\uff00" <= character <= "\uffef"
+    )
