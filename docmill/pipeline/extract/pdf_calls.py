@@ -1,6 +1,7 @@
 """The functions of pdfium that are called for single characters and objects, declared to take bare addresses: checking
-the typed pointers of pypdfium2's declarations takes longer than these calls do. `PYFUNCTYPE` keeps the interpreter's lock
-over a call: an extractor reads with one thread, and giving the lock up and taking it again costs a fifth of a short call."""
+the typed pointers of pypdfium2's declarations takes longer than these calls do. `PYFUNCTYPE` keeps the interpreter's
+lock over a call: an extractor reads with one thread, and to give the lock up and take it again costs a fifth of a
+short call."""
 
 import ctypes
 from typing import Any
