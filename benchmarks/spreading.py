@@ -76,7 +76,7 @@ def ended(system: BackgroundSystem, document_id: str) -> dict[str, Any]:
 def seconds_to_read(path: Path, children: int, *, played: bool) -> float:
     """From the upload until the document is searchable."""
     with installation(children, played=played) as system:
-        warm = scan(1, path.parent, size=A6, number=7)  # models are loaded once a process
+        warm = scan(3 * children, path.parent, size=A6, number=7)  # every child loads its models once
         ended(system, system.client.ingest(warm)["document_id"])
         began = time.monotonic()
         document = ended(system, system.client.ingest(path)["document_id"])

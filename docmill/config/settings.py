@@ -60,7 +60,7 @@ WORKERS = env.int("WORKERS", 4)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)
 TIDY_SECONDS = env.float("TIDY_SECONDS", 3600.0)
 # How long a worker reads pages of a long scan before it gives way to documents that wait.
-SCAN_TURN_SECONDS = env.float("SCAN_TURN_SECONDS", 20.0)
+SCAN_TURN_SECONDS = env.float("SCAN_TURN_SECONDS", 5.0)
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_RESULT_BACKEND = f"{REDIS_URL}/1"
 CELERY_RESULT_EXTENDED = True

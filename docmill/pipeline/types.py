@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ Vectors = NDArray[np.float32]
 """A batch of embeddings, shape (texts, dimension), each row of unit length."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A span of a page's text with a role in the document's structure.
 
     `start` and `end` are character offsets into the page's text; `level` is 1 to 6 for headings, the nesting depth

@@ -27,6 +27,9 @@ loose_char_box = _bare(raw.FPDFText_GetLooseCharBox, _INT, _POINTER, _INT, _POIN
 font_info = _bare(raw.FPDFText_GetFontInfo, _LENGTH, _POINTER, _INT, _POINTER, _LENGTH, _POINTER)
 """(text page, index, buffer, its length, flags): the font's name, and how long it is with its end."""
 
+font_weight = _bare(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
+"""(text page, index): how bold the character's font is, 400 where it is plain."""
+
 has_no_unicode = _bare(raw.FPDFText_HasUnicodeMapError, _INT, _POINTER, _INT)
 """(text page, index): 1 where the font does not tell what the character is."""
 
@@ -41,3 +44,12 @@ unicode_of = _bare(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INT)
 
 text_box = _bare(raw.FPDFText_GetRect, _INT, _POINTER, _INT, _POINTER, _POINTER, _POINTER, _POINTER)
 """(text page, index, left, top, right, bottom): the box of one run of text, as doubles."""
+
+count_text_boxes = _bare(raw.FPDFText_CountRects, _INT, _POINTER, _INT, _INT)
+"""(text page, first, how many or -1): how many runs of text these characters stand in."""
+
+count_characters = _bare(raw.FPDFText_CountChars, _INT, _POINTER)
+"""(text page): how many characters it has, -1 where that fails."""
+
+text = _bare(raw.FPDFText_GetText, _INT, _POINTER, _INT, _INT, _POINTER)
+"""(text page, first, how many, buffer): writes that many UTF-16 units at most and a zero; how many it wrote."""

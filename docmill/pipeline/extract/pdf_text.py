@@ -9,10 +9,9 @@ import itertools
 import re
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median_low
-from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -24,15 +23,20 @@ _HYPHEN_BREAK = "\ufffe"
 LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
 _GAP = 0.9
 _WIDE = 0.72
-_NAME_BYTES = 96
 _SAMPLES = 12
 _SPACES = " \u00a0\t"
 _CLOSE = 0.5
 _LONG = 40
 
-_RECT = struct.Struct("4f")
+_BOX = struct.Struct("4f")
+_TWO_BOXES = struct.Struct("8f")
+# Types are made once: making one takes longer than any call here.
+_Name = ctypes.c_char * 96
+_Sides = ctypes.c_double * 4
 
 Box = tuple[float, float, float, float]
+_TextLine = tuple[Segment, int, int, bool]
+"""A line, its first character and the one after its last, and whether it is so high or wide that it may be several."""
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class Frame:
 
     def __init__(self, page: pdfium.PdfPage, quarter_turns: int = 0) -> None:
         self.quarter_turns = quarter_turns
-        self.turns = (raw.FPDFPage_GetRotation(page) + quarter_turns) % 4
+        self.turns = (raw.FPDFPage_GetRotation(page.raw) + quarter_turns) % 4
         self.x0, self.y0, self.x1, self.y1 = page.get_bbox()
         width, height = self.x1 - self.x0, self.y1 - self.y0
         self.width, self.height = (height, width) if self.turns % 2 else (width, height)
@@ -73,16 +77,19 @@ class Frame:
 
 def read_text_layer(page: pdfium.PdfPage) -> TextLayer:
     """The page's text layer; hidden hyphens at line ends are taken out and noted."""
-    textpage = page.get_textpage()
+    textpage = raw.FPDFText_LoadPage(page.raw)  # without pypdfium2's object around it, whose upkeep costs
+    if not textpage:
+        raise pdfium.PdfiumError("pdfium cannot read the text of a page.")
+    address = pdf_calls.address(textpage)
     try:
-        layer = _Reader(page, textpage).read()
+        layer = _Reader(page, address).read()
         if layer.sideways and sum(map(len, layer.sideways)) > 2 * sum(len(s.text) for s in layer.segments):
-            turned = max((_Reader(page, textpage, turns).read() for turns in (1, 3)), key=_upright_share)
+            turned = max((_Reader(page, address, turns).read() for turns in (1, 3)), key=_upright_share)
             if _upright_share(turned) > _upright_share(layer):
                 return turned
         return layer
     finally:
-        textpage.close()
+        raw.FPDFText_ClosePage(textpage)
 
 
 def _upright_share(layer: TextLayer) -> int:
@@ -90,12 +97,11 @@ def _upright_share(layer: TextLayer) -> int:
 
 
 class _Reader:
-    def __init__(self, page: pdfium.PdfPage, textpage: pdfium.PdfTextPage, quarter_turns: int = 0) -> None:
-        self._page = page
+    def __init__(self, page: pdfium.PdfPage, textpage: int, quarter_turns: int = 0) -> None:
         self._textpage = textpage
-        self._raw = textpage.raw
-        self._address = pdf_calls.address(textpage.raw)
         self._frame = Frame(page, quarter_turns)
+        self._x: float = 0.0 if self._frame.turns else self._frame.x0
+        self._y: float = 0.0 if self._frame.turns else self._frame.y1
 
     def read(self) -> TextLayer:
         layer = TextLayer(self._frame)
@@ -104,38 +110,30 @@ class _Reader:
         spans = _line_spans(text)
         if not spans:
             return layer
-        pieces = self._textpage.count_rects()
+        pieces = pdf_calls.count_text_boxes(self._textpage, 0, -1)
         gaps = self._gaps(pieces) if pieces > len(spans) else []
-        bold = _BoldFonts(self._raw, self._address)
-        upright: list[tuple[Segment, int, int]] = []
-        measured = self._measure(text, spans, indices)
-        for (start, end, _), (segment, is_level) in zip(spans, measured, strict=True):
-            if is_level:
-                upright.append((segment, start, end))
-            else:
-                layer.sideways.append(segment.text)
-        self._mark_bold(upright, indices, bold)
-        for segment, start, end in upright:
-            is_too_high = segment.y1 - segment.y0 > 1.25 * segment.size
-            is_too_wide = segment.x1 - segment.x0 > _WIDE * (end - start) * segment.size
-            if is_too_high or is_too_wide or (gaps and self._has_gap(segment, gaps)):
+        bold = _BoldFonts(self._textpage)
+        lines, layer.sideways = self._measure(text, spans, indices)
+        self._mark_bold(lines, indices, bold)
+        for segment, start, end, is_roomy in lines:
+            if is_roomy or (gaps and self._has_gap(segment, gaps)):
                 layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
         sample = spans[:: len(spans) // _SAMPLES + 1]
-        unmapped = sum(pdf_calls.has_no_unicode(self._address, indices[start]) == 1 for start, _, _ in sample)
+        unmapped = sum(pdf_calls.has_no_unicode(self._textpage, indices[start]) == 1 for start, _, _ in sample)
         layer.unmapped = unmapped / len(sample)
         return layer
 
     @staticmethod
-    def _mark_bold(lines: list[tuple[Segment, int, int]], indices: range | list[int], bold: "_BoldFonts") -> None:
+    def _mark_bold(lines: list[_TextLine], indices: range | list[int], bold: "_BoldFonts") -> None:
         """Note which lines are bold. Asking costs, and no line that is full, ends a sentence or is long and goes on
         closely below in small letters ends a heading, so those are asked only where the line below is bold."""
-        edge = max((segment.x1 for segment, _, _ in lines), default=0.0)
+        edge = max([line[0].x1 for line in lines], default=0.0)
         below_is_bold = False
         below: Segment | None = None
-        for segment, start, end in reversed(lines):
-            may_end_heading = (
+        for segment, start, end, _ in reversed(lines):
+            if below_is_bold or (
                 segment.x1 < edge - segment.size
                 and segment.text[-1] != "."
                 and not (
@@ -144,8 +142,7 @@ class _Reader:
                     and below.text[0].islower()
                     and below.y0 - segment.y1 < _CLOSE * segment.size
                 )
-            )
-            if below_is_bold or may_end_heading:
+            ):
                 segment.bold = bold.is_bold(indices[start]) and bold.covers(
                     indices[(start + end) // 2], indices[end - 1]
                 )
@@ -153,64 +150,76 @@ class _Reader:
 
     def _text_and_indices(self) -> tuple[str, range | list[int]]:
         """The text, and for each of its characters the index that pdfium's other calls want."""
-        count = self._textpage.count_chars()
-        text = self._textpage.get_text_range() if count > 0 else ""
+        count = max(pdf_calls.count_characters(self._textpage), 0)
+        units = bytearray(2 * count + 2)
+        length = pdf_calls.text(self._textpage, 0, count, _address(units))
+        text = units[: 2 * length - 2].decode("utf-16-le", "ignore") if length > 1 else ""
         if len(text) == count:
             return text, range(count)
         # Characters without a Unicode value are missing from the text but counted elsewhere.
-        codes = list(map(pdf_calls.unicode_of, itertools.repeat(self._address), range(count)))
+        codes = list(map(pdf_calls.unicode_of, itertools.repeat(self._textpage), range(count)))
         indices = [index for index, code in enumerate(codes) if code]
         text = "".join(chr(codes[index]) for index in indices)
         return text.replace("\x02", _HYPHEN_BREAK), indices
 
-    def _boxes(self, characters: Iterable[int]) -> list[Box]:
-        """The boxes of characters, each as high as its font."""
-        characters = list(characters)
-        rects = (raw.FS_RECTF * len(characters))()
-        first = ctypes.addressof(rects)
-        places = range(first, first + ctypes.sizeof(rects), _RECT.size)
+    def _corners(self, characters: list[int]) -> bytearray:
+        """Left, top, right and bottom of characters as floats, y upwards, each as high as its font. `_x` and `_y` say
+        where the upper left corner of the page lies."""
+        corners = bytearray(_BOX.size * len(characters))
+        first = _address(corners) if corners else 0
+        places = range(first, first + len(corners), _BOX.size)
         # The call that is made most often, so the loop around it is not Python's.
-        deque(map(pdf_calls.loose_char_box, itertools.repeat(self._address), characters, places), 0)
-        corners, frame = _RECT.iter_unpack(rects), self._frame
-        if frame.turns:
-            return [frame.box(left, bottom, right, top) for left, top, right, bottom in corners]
-        x, y = frame.x0, frame.y1
-        return [(left - x, y - top, right - x, y - bottom) for left, top, right, bottom in corners]
+        deque(map(pdf_calls.loose_char_box, itertools.repeat(self._textpage), characters, places), 0)
+        if self._frame.turns:
+            for place, (left, top, right, bottom) in enumerate(list(_BOX.iter_unpack(corners))):
+                x0, y0, x1, y1 = self._frame.box(left, bottom, right, top)
+                _BOX.pack_into(corners, place * _BOX.size, x0, -y0, x1, -y1)
+        return corners
+
+    def _boxes(self, characters: list[int]) -> list[Box]:
+        """The boxes of characters, each as high as its font."""
+        x, y, corners = self._x, self._y, self._corners(characters)
+        return [(left - x, y - top, right - x, y - low) for left, top, right, low in _BOX.iter_unpack(corners)]
 
     def _measure(
         self, text: str, spans: list[tuple[int, int, bool]], indices: range | list[int]
-    ) -> Iterator[tuple[Segment, bool]]:
-        """Each line as one segment, and whether it runs from left to right."""
-        boxes = self._boxes([indices[place] for start, end, _ in spans for place in (start, end - 1)])
-        for (start, end, joins), first, last in zip(spans, boxes[::2], boxes[1::2], strict=True):
-            left, y0, x1, bottom = first
-            x0, top, right, y1 = last
-            size, other_size = bottom - y0, y1 - top
+    ) -> tuple[list[_TextLine], list[str]]:
+        """The lines that run from left to right, each as one segment, and those that run otherwise."""
+        lines: list[_TextLine] = []
+        sideways: list[str] = []
+        x, y = self._x, self._y
+        corners = self._corners([indices[place] for start, end, _ in spans for place in (start, end - 1)])
+        for (start, end, joins), ends in zip(spans, _TWO_BOXES.iter_unpack(corners), strict=True):
+            left, y1, x1, y0, x0, top, right, bottom = ends
+            size, other_size = y1 - y0, top - bottom
             if left < x0:
                 x0 = left
             if right > x1:
                 x1 = right
-            if top < y0:
-                y0 = top
-            if bottom > y1:
-                y1 = bottom
+            if top > y1:
+                y1 = top
+            if bottom < y0:
+                y0 = bottom
             if not 0.95 * size < other_size < 1.05 * size:
                 ((_, middle_top, _, middle_bottom),) = self._boxes([indices[(start + end) // 2]])
                 size = sorted((size, other_size, middle_bottom - middle_top))[1] or size
-            height = y1 - y0
-            is_level = height < 1.5 * size or end - start < 3 or (x1 - x0 > height and height < 2.2 * size)
-            if not is_level:
-                size = max(right - left, 1.0)
-            yield Segment(text[start:end], x0, y0, x1, y1, size, False, joins), is_level
+            height, width = y1 - y0, x1 - x0
+            if height < 1.5 * size or end - start < 3 or (width > height and height < 2.2 * size):
+                is_roomy = height > 1.25 * size or width > _WIDE * (end - start) * size
+                segment = Segment(text[start:end], x0 - x, y - y1, x1 - x, y - y0, size, False, joins)
+                lines.append((segment, start, end, is_roomy))
+            else:
+                sideways.append(text[start:end])
+        return lines, sideways
 
     def _gaps(self, count: int) -> list[tuple[float, float, float]]:
         """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
-        sides = (ctypes.c_double * 4)()
+        sides = _Sides()
         places = [ctypes.addressof(sides) + 8 * side for side in range(4)]
         gaps = []
         before: Box | None = None
         for index in range(count):
-            pdf_calls.text_box(self._address, index, *places)
+            pdf_calls.text_box(self._textpage, index, *places)
             left, top, right, bottom = sides
             box = self._frame.box(left, bottom, right, top)
             if before is not None and (box[0] > before[2] or before[0] > box[2]):
@@ -279,10 +288,9 @@ class _Reader:
 class _BoldFonts:
     """Tells by its font whether a character is bold; each font is looked into once a page."""
 
-    def __init__(self, textpage: Any, address: int) -> None:
+    def __init__(self, textpage: int) -> None:
         self._textpage = textpage
-        self._address = address
-        self._name = ctypes.create_string_buffer(_NAME_BYTES)
+        self._name = _Name()
         self._place = ctypes.addressof(self._name)
         self._known: dict[bytes, bool] = {}
 
@@ -292,27 +300,34 @@ class _BoldFonts:
 
     def is_bold(self, index: int) -> bool:
         """Whether this character is bold."""
-        length = pdf_calls.font_info(self._address, index, self._place, _NAME_BYTES, None)
-        name = self._name.value if 0 < length <= _NAME_BYTES else b""
+        length = pdf_calls.font_info(self._textpage, index, self._place, len(self._name), None)
+        name = self._name.value if 0 < length <= len(self._name) else b""
         known = self._known.get(name)
         if known is None:
             lower = name.lower()
             known = any(word in lower for word in (b"bold", b"black", b"heavy"))
             known = known or lower.endswith((b".b", b"-bd", b"bx10", b"bx12"))
-            known = known or bool(raw.FPDFText_GetFontWeight(self._textpage, index) >= 600)
+            known = known or bool(pdf_calls.font_weight(self._textpage, index) >= 600)
             if name:
                 self._known[name] = known
         return known
+
+
+def _address(buffer: bytearray) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
 def _line_spans(text: str) -> list[tuple[int, int, bool]]:
     """(start, end, whether a hyphen ends it) of each line that holds more than spaces, spaces at its ends left out."""
     spans = []
     start = 0
+    has_breaks = _HYPHEN_BREAK in text
     for line in text.split("\r\n"):
-        if line and line[0] not in _SPACES and line[-1] not in _SPACES and _HYPHEN_BREAK not in line:
-            spans.append((start, start + len(line), False))
-            start += len(line) + 2
+        length = len(line)
+        if length == len(line.strip(_SPACES)) and not (has_breaks and _HYPHEN_BREAK in line):
+            if length:
+                spans.append((start, start + length, False))
+            start += length + 2
             continue
         pieces = line.split(_HYPHEN_BREAK)
         last = len(pieces) - 1

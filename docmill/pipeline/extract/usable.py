@@ -22,7 +22,7 @@ def is_readable(text: str) -> bool:
     if not letters:
         return False
     try:
-        data = text.encode(_WESTERN)  # bytes are counted ten times as fast
+        data = text.encode("ascii" if text.isascii() else _WESTERN)  # bytes are counted ten times as fast
         junk, signs = len(data) - len(data.translate(None, _CONTROLS)), len(data.translate(None, _ALPHANUMERIC))
     except UnicodeEncodeError:
         junk, signs = len(_JUNK.findall(text)), len(_WORDS.sub("", text.replace(" ", "")))
