@@ -16,13 +16,14 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.installed: $(UV) requirements.lock pyproject.toml
-	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q docmill
 	touch $@
 
 $(BENCH)/.installed: $(UV) requirements-bench.lock pyproject.toml
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
-	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --link-mode copy --require-hashes -r requirements-bench.lock
+	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --compile-bytecode --link-mode copy --require-hashes -r requirements-bench.lock
 	VIRTUAL_ENV=$(abspath $(BENCH)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

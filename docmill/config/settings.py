@@ -57,7 +57,7 @@ if env.int("DATABASE_POOL", 0):
 # --- the broker and the result backend -------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379").rstrip("/")
 WORKERS = env.int("WORKERS", 4)
-SWEEP_SECONDS = env.float("SWEEP_SECONDS", 5.0)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 2.0)
 TIDY_SECONDS = env.float("TIDY_SECONDS", 3600.0)
 # How long a worker reads pages of a long scan before it gives way to documents that wait.
 SCAN_TURN_SECONDS = env.float("SCAN_TURN_SECONDS", 5.0)

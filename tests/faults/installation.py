@@ -31,7 +31,6 @@ WORKERS = 2
 PLAYED = Path(__file__).parent / "played"
 SMALL_DISK = "48m"
 LIMITS = {
-    "SWEEP_SECONDS": "2",
     "OMP_NUM_THREADS": "1",
     "LOG_JSON": "true",
     # Far shorter than many a document takes: the broker delivers what it thinks is lost again and again.
