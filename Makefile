@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-embed bench-memory bench-spread clean
+.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread clean
 
 install: $(VENV)/.installed
 
@@ -64,6 +64,9 @@ bench-chunk: $(BENCH)/.installed
 bench-extract: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(JSON),--json "$(JSON)")
 
+bench-resolution: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks.resolution
+
 bench-embed: install
 	$(BIN)/python -m benchmarks.embedding $(if $(JSON),--json "$(JSON)")
 
@@ -73,7 +76,7 @@ bench-memory: install
 bench-spread: install
 	$(BIN)/python -m benchmarks.spreading $(if $(JSON),--json "$(JSON)")
 
-bench: bench-chunk bench-extract bench-embed bench-memory bench-spread
+bench: bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread
 
 clean:
 	rm -rf $(VENV) $(BENCH)
