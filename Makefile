@@ -54,7 +54,7 @@ demo: install
 
 faults: install
 	$(BIN)/pytest tests/faults
-	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS))
+	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(LOGS),--logs $(LOGS))
 
 # CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.
 bench-chunk: $(BENCH)/.installed
