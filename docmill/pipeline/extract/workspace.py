@@ -30,7 +30,10 @@ class Workspace:
 
 def _locked(path: Path) -> int | None:
     """A lock on a new directory; None when another process took it for a leftover before it was locked."""
-    lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     fcntl.flock(lock, fcntl.LOCK_EX)
     if path.exists():
         return lock
