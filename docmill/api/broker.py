@@ -5,12 +5,15 @@ from collections.abc import Iterable
 import redis
 from django.conf import settings
 
+ABANDONED = "abandoned"
+"""Documents whose worker died: the place that this left free is theirs, before all others."""
 BEGUN = "again"
 """Documents that were begun once: they do not wait behind what is new."""
 NEW = "documents"
 """Documents that were not begun, and long ones that gave way to others."""
 PAGES = "pages"
 """Pages of long scans, for whoever has nothing else to do."""
+DOCUMENTS = (ABANDONED, BEGUN, NEW)
 
 
 def messages_waiting(queues: Iterable[str]) -> int | None:

@@ -44,19 +44,19 @@ _RECORD_WITHIN = 60.0
 """Seconds to go on trying to write down how an attempt ended while the database is away."""
 
 
-def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None) -> Document | None:
+def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, *, patience: float = 0.0) -> Document | None:
     """Work on a document if nobody does, and return its row as the attempt left it.
 
     None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
-    `ring_for_help` asks other workers to read pages of a long scan; None where there are none. Never raises for trouble
-    with the document or a part; the row says how it ended. Raises MemoryError, which leaves the attempt open as a crash
-    does.
+    `ring_for_help` asks other workers to read pages of a long scan; None where there are none. `patience` is for how
+    many seconds another worker's lock is waited for. Never raises for trouble with the document or a part; the row says
+    how it ended. Raises MemoryError, which leaves the attempt open as a crash does.
     """
     try:
         if not index_is_ours():
             log.error("another_index_is_in_use", advice="start this process again with the settings of the index")
             return None
-        with document_lock(document_id) as lock:
+        with document_lock(document_id, patience) as lock:
             if lock is None:
                 return None
             document = claim(document_id)
@@ -96,6 +96,7 @@ def claim(document_id: uuid.UUID) -> Document | None:
             document.claimed_at = now
             document.stage = Document.Stage.DOWNLOADING
             document.next_retry_at = None
+            document.rung_at = None  # whatever was rung for, it is answered
             document.timings = {"queued": round((now - document.queued_at).total_seconds(), 3)}
         document.save()
     return document

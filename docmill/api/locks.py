@@ -13,6 +13,9 @@ from psycopg.rows import TupleRow
 # A machine that vanishes without a word is noticed by both ends within half a minute.
 _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 
+OUTLIVES_ITS_PROCESS = 2.0
+"""Seconds within which PostgreSQL has noticed that a process on a living machine is gone."""
+
 
 class DocumentLock:
     """A lock that is held as long as its connection lives."""

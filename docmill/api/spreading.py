@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 
 from docmill import parts
 from docmill.api import shutdown
-from docmill.api.broker import BEGUN, NEW, PAGES, messages_waiting
+from docmill.api.broker import DOCUMENTS, PAGES, messages_waiting
 from docmill.api.models import Document, ScannedPage
 from docmill.pipeline.errors import DocmillError, HandedOverError
 from docmill.pipeline.extract.process import Extraction, ExtractorProcess
@@ -113,7 +113,7 @@ class SharedPages:
 
     def _give_way(self) -> None:
         """A long scan takes turns with documents that wait, so that no small one waits behind it."""
-        if time.monotonic() - self._began > settings.SCAN_TURN_SECONDS and messages_waiting((BEGUN, NEW)):
+        if time.monotonic() - self._began > settings.SCAN_TURN_SECONDS and messages_waiting(DOCUMENTS):
             log.info("gave_way", document_id=str(self._document.id))
             raise HandedOverError
 
@@ -141,7 +141,7 @@ def help_with(document_id: uuid.UUID) -> bool:
     with parts.originals().download(document.s3_key) as path:
         while number := _next_page(document):
             _read_page(document, number, path)
-            if shutdown.is_asked() or messages_waiting((BEGUN, NEW)):
+            if shutdown.is_asked() or messages_waiting(DOCUMENTS):
                 return True
     return False
 

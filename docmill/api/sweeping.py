@@ -1,7 +1,7 @@
 """The sweep: finds documents that nobody works on and rings for them, and finishes deletions and failures.
 
 PostgreSQL is the truth. Whatever the broker forgot or a dead worker left is found here from the rows, the locks and the
-length of the queue. A document is rung for at most once a minute.
+length of the queue. A document is rung for at most once a minute until a worker has begun it.
 """
 
 import uuid
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from docmill.api import documents, purging, spreading
-from docmill.api.broker import BEGUN, NEW, messages_waiting
+from docmill.api.broker import ABANDONED, BEGUN, NEW, messages_waiting
 from docmill.api.locks import held_keys, lock_key
 from docmill.api.models import Chunk, Document
 from docmill.api.tasks import ring
@@ -43,12 +43,25 @@ def sweep() -> dict[str, int]:
 
 def abandoned(now: datetime) -> list[Document]:
     """Unfinished documents that no worker holds and no message is on its way for."""
-    held = held_keys()
-    rest = [document for document in _ringable(now)[:_AT_ONCE] if lock_key(document.id) not in held]
+    rest = _unheld(now)
     left_open = _seen_before([document for document in rest if document.claimed_at])
     overdue = [document for document in rest if not document.claimed_at and document.next_retry_at]
     queued = [document for document in rest if not document.claimed_at and not document.next_retry_at]
     return left_open + overdue + queued[: _messages_missing()]
+
+
+def ring_for_left_open() -> int:
+    """Ring for the documents that dead workers left, without waiting for the next sweep; how many. A worker does so as
+    it starts, lest it take others' places with what is new."""
+    now = timezone.now()
+    return sum(_ring(document, now) for document in _unheld(now) if document.claimed_at)
+
+
+def _unheld(now: datetime) -> list[Document]:
+    """Rows first: a document that is claimed in between is held then."""
+    unfinished = list(_ringable(now)[:_AT_ONCE])
+    held = held_keys()
+    return [document for document in unfinished if lock_key(document.id) not in held]
 
 
 def _seen_before(left_open: list[Document]) -> list[Document]:
@@ -84,15 +97,21 @@ def _messages_missing() -> int:
     return max(waiting - messages, 0) if messages is not None else 0
 
 
-def ring_if_due(document: Document, now: datetime) -> bool:
-    """Ring for one document unless the sweep did within the last minute."""
-    return _ringable(now).filter(id=document.id).exists() and _ring(document, now)
-
-
 def _ring(document: Document, now: datetime) -> bool:
-    Document.objects.filter(id=document.id).update(rung_at=now)
+    """False when another process rang first, a worker has begun it meanwhile, or the broker is down."""
+    if not _ringable(now).filter(id=document.id, attempt=document.attempt).update(rung_at=now):
+        return False
+    if not ring(document, _queue(document)):
+        Document.objects.filter(id=document.id, rung_at=now).update(rung_at=None)
+        return False
     log.info("rung_again", document_id=str(document.id), attempt=document.attempt)
-    return ring(document, queue=BEGUN) if document.attempt else ring(document)
+    return True
+
+
+def _queue(document: Document) -> str:
+    if document.claimed_at:
+        return ABANDONED
+    return BEGUN if document.attempt else NEW
 
 
 def _deleted() -> QuerySet[Document]:

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from docmill.api import documents, shutdown, spreading
-from docmill.api.broker import BEGUN, NEW
+from docmill.api.broker import ABANDONED, BEGUN, NEW
+from docmill.api.locks import OUTLIVES_ITS_PROCESS
 from docmill.api.models import Document
 from docmill.pipeline.errors import DocmillError, PermanentError
 
@@ -28,8 +29,11 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
     The task's result tells how the document ended; a failed document is a failed task, a planned retry a task in
     state RETRY.
     """
+    came_by = self.request.delivery_info
+    # A dead worker's lock may still be held for a moment.
+    patience = OUTLIVES_ITS_PROCESS if came_by and came_by["routing_key"] == ABANDONED else 0.0
     try:
-        document = documents.process(uuid.UUID(document_id), ring_for_help)
+        document = documents.process(uuid.UUID(document_id), ring_for_help, patience=patience)
     except MemoryError:
         # What else this process lost is unknown; a new one has room. The document counts a crash.
         log.critical("out_of_memory", document_id=document_id)
@@ -82,11 +86,11 @@ def sweep() -> dict[str, int]:
 
 
 @shared_task(ignore_result=True)
-def child_lost(document_id: str, timed_out: bool) -> bool:
-    """Take up a document whose worker child died. See lost_children.py."""
+def child_timed_out(document_id: str) -> bool:
+    """Fail a document whose worker child was ended by its stage's hard limit. See lost_children.py."""
     from docmill.api import lost_children
 
-    return lost_children.take_up(uuid.UUID(document_id), timed_out=timed_out)
+    return lost_children.fail_timed_out(uuid.UUID(document_id))
 
 
 @shared_task

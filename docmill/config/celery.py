@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_ready
 
 from docmill.config.watchdog import Watchdog
 
@@ -26,6 +26,21 @@ def _watch_children(**_: object) -> None:
     from docmill.api import lost_children
 
     lost_children.watch()
+
+
+@worker_ready.connect
+def _ring_for_what_was_left(**_: object) -> None:
+    """Documents of a worker that died go before what is new, also here, where perhaps they were."""
+    from django.db import DatabaseError, connections
+
+    from docmill.api import sweeping
+
+    try:
+        sweeping.ring_for_left_open()
+    except DatabaseError:
+        pass  # the sweep looks again
+    finally:
+        connections.close_all()  # children are forked from this process
 
 
 @worker_init.connect

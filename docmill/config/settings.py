@@ -73,7 +73,7 @@ CELERY_TASK_ROUTES = {
     "docmill.api.tasks.read_pages": {"queue": "pages"},
     "docmill.api.tasks.sweep": {"queue": "housekeeping"},
     "docmill.api.tasks.purge_document": {"queue": "housekeeping"},
-    "docmill.api.tasks.child_lost": {"queue": "housekeeping"},
+    "docmill.api.tasks.child_timed_out": {"queue": "abandoned"},
 }
 # Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
 # lost queue matters and no poison message can loop in the broker.
@@ -96,7 +96,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "health_check_interval": 10,
     "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 3600),
-    # By name: what was begun ("again") goes before what is new ("documents"), and this before pages of others' scans.
+    # By name: what a dead worker left ("abandoned") goes before what was begun ("again"), this before what is new
+    # ("documents"), and this before pages of others' scans.
     "queue_order_strategy": "sorted",
 }
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2

@@ -37,7 +37,7 @@ def web_command(host: str, port: int) -> list[str]:
 def worker_command(name: str, concurrency: int | None) -> list[str]:
     """A Celery worker for documents; without `concurrency` the setting WORKER_CONCURRENCY counts."""
     how_many = ["--concurrency", str(concurrency)] if concurrency else []
-    return [*CELERY, "worker", "-Q", "again,documents,pages", "-n", name, *_QUIET, *how_many]
+    return [*CELERY, "worker", "-Q", "abandoned,again,documents,pages", "-n", name, *_QUIET, *how_many]
 
 
 def housekeeping_command(name: str, schedule: Path) -> list[str]:

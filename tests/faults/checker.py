@@ -147,19 +147,24 @@ def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> 
 
 
 def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Documents that were rung for again within a minute of the clock, unless they failed and their owner tried again
-    in between. The rings are in the order of one process's log, so a clock that jumps does not mix them up."""
-    told: dict[str, dict[str, list[datetime]]] = {}
+    """Documents that were rung for again within a minute of the clock, unless a worker had begun another attempt
+    in between, or they failed and their owner tried again. The rings are in the order of one process's log, so a clock
+    that jumps does not mix them up."""
+    told: dict[tuple[str, int], list[datetime]] = {}
+    failed: dict[str, list[datetime]] = {}
     for event in events:
-        if event["event"] in ("rung_again", "document_failed"):
-            moments = told.setdefault(event["document_id"], {"rung_again": [], "document_failed": []})
-            moments[event["event"]].append(datetime.fromisoformat(event["timestamp"]))
-    for document_id, moments in told.items():
-        for before, after in pairwise(moments["rung_again"]):
+        if event["event"] == "rung_again":
+            rings = told.setdefault((event["document_id"], event["attempt"]), [])
+            rings.append(datetime.fromisoformat(event["timestamp"]))
+        if event["event"] == "document_failed":
+            failed.setdefault(event["document_id"], []).append(datetime.fromisoformat(event["timestamp"]))
+    for (document_id, attempt), moments in told.items():
+        for before, after in pairwise(moments):
             if abs((after - before).total_seconds()) < 59.9 and not any(
-                before < ended < after for ended in moments["document_failed"]
+                before < ended < after for ended in failed.get(document_id, [])
             ):
-                yield f"{document_id} was rung for again after {(after - before).total_seconds():.0f} s"
+                seconds = (after - before).total_seconds()
+                yield f"{document_id} was rung for again after {seconds:.0f} s in attempt {attempt}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 
 import httpx
+import psutil
 
 from tests.contract.wire import Fault, Faults
 from tests.faults.installation import WORKERS, Installation, poison, prose, wait_until
@@ -34,7 +35,7 @@ class Injections:
         self._accepted = accepted
         self._number = count(draw.randrange(10**9))
         self.poisoned: set[str] = set()
-        self.found_when_deleted: list[str] = []
+        self.wrong: list[str] = []
 
     def by_name(self) -> dict[str, Inject]:
         return self._processes() | self._servers() | self._machine() | self._users() | self._parts()
@@ -45,8 +46,10 @@ class Injections:
             "kill -9 of every worker's child": self._in_work(
                 self._recovery.timed("a killed child", here.kill_children)
             ),
+            "kill -9 of one child": self._recovery.timed("a killed child", self._kill_one_child),
             "kill -9 of a whole worker": self._in_work(self._recovery.timed("a killed worker", self._kill_worker)),
             "SIGTERM of a worker": self._terminate_worker,
+            "workers frozen for 5 s": self._freeze_workers,
             "workers' children out of memory": here.starve_children,
             "kill -9 of the extractors": here.kill_extractors,
             "kill -9 of web": here.restart_web,
@@ -57,6 +60,8 @@ class Injections:
         here = self._here
         return {
             "broker emptied": self._recovery.of_emptied_broker(here.flush_broker),
+            "broker killed, back empty": self._recovery.of_emptied_broker(here.lose_broker),
+            "broker without memory for 5 s": self._starve_broker,
             "broker killed, back after 3 s": lambda: here.restart(here.valkey, 3, kill=True),
             "broker away for 30 s": lambda: here.restart(here.valkey, 30, kill=False),
             "database killed, back after 2 s": lambda: here.restart(here.postgres, 2, kill=True),
@@ -76,6 +81,7 @@ class Injections:
         return poisons | {
             "message rung four times": self._ring_four_times,
             "document deleted while in work": self._delete,
+            "document tried again and sent again while in work": self._meddle,
             "failed documents tried again": self._retry_failed,
             "same file ten times at once": self._upload_ten_times,
         }
@@ -108,6 +114,11 @@ class Injections:
 
         return upload_and_inject
 
+    def _kill_one_child(self) -> None:
+        if children := self._here.worker_children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._draw.choice(children).kill()
+
     def _kill_worker(self) -> None:
         name = self._draw.choice(["worker-0", "worker-1"])
         self._here.kill_worker(name)
@@ -124,6 +135,14 @@ class Injections:
         self._here.kill("housekeeping")
         time.sleep(10)
         self._here.start_again("housekeeping")
+
+    def _freeze_workers(self) -> None:
+        with self._here.frozen_workers():
+            time.sleep(5)
+
+    def _starve_broker(self) -> None:
+        with self._here.broker_without_memory():
+            time.sleep(5)
 
     # --- the machine ---
 
@@ -165,7 +184,22 @@ class Injections:
             found = self._here.http.post("/api/search/", json={"query": "What was noted in this case?", "top_k": 50})
             hits = found.json()["results"] if found.is_success else []
             if document_id in {hit["document_id"] for hit in hits}:
-                self.found_when_deleted.append(f"{document_id} was found after it was deleted")
+                self.wrong.append(f"{document_id} was found after it was deleted")
+
+    def _meddle(self) -> None:
+        """Its owner asks for another try of what is in work, and sends it once more: the first is refused, the second
+        is the same document."""
+        name, content = "meddled.txt", prose(next(self._number), 400)
+        document_id = self._here.upload(name, content)
+        self._accepted[document_id] = False
+        with contextlib.suppress(AssertionError, httpx.HTTPError):
+            wait_until(lambda: self._here.document(document_id).get("attempt"), 20, "it is in work")
+            asked = self._here.http.post(f"/api/documents/{document_id}/retry/")
+            after = self._here.document(document_id)
+            if asked.status_code == 202 and after.get("error") is None and after.get("attempt") == 1:
+                self.wrong.append(f"{document_id} was tried again while it was in work")
+        if (again := self._here.upload(name, content)) != document_id:
+            self.wrong.append(f"{document_id} became {again} when it was sent again")
 
     def _retry_failed(self) -> None:
         with contextlib.suppress(httpx.HTTPError):

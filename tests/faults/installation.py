@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import redis
 from docmill.embedded import Endpoints, PostgresServer, SeaweedServer, ValkeyServer
 from docmill.embedded.ports import free_port
 from docmill.up.background import own_environ
-from docmill.up.processes import DocmillProcess, housekeeping_command, web_command, worker_command
+from docmill.up.processes import DocmillProcess
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
 
@@ -83,8 +84,8 @@ class Installation:
         subprocess.run([sys.executable, "-m", "docmill.up.prepare", str(key)], env=self.environ, check=True)
         self._http = httpx.Client(base_url=self.url, headers=_authorized(key.read_text().strip()), timeout=60)
         port = int(self.url.rpartition(":")[2])
-        self._add("web", web_command("127.0.0.1", port))
-        self._add("housekeeping", housekeeping_command("housekeeping@faults", self.home / "run" / "beat"))
+        self._add("web", "web", "--port", str(port))
+        self._add("housekeeping", "housekeeping", "--name", "housekeeping@faults")
         for number in range(WORKERS):
             self.add_worker(f"worker-{number}")
         wait_until(self.answers, 60, "web answers")
@@ -150,9 +151,11 @@ class Installation:
 
     def add_worker(self, name: str, **environ: str) -> None:
         """Start one more worker; `environ` is its own."""
-        self._add(name, worker_command(f"{name}@faults", 1), environ)
+        self._add(name, "worker", "--name", f"{name}@faults", "--concurrency", "1", own=environ)
 
-    def _add(self, name: str, command: list[str], own: Mapping[str, str] | None = None) -> None:
+    def _add(self, name: str, *arguments: str, own: Mapping[str, str] | None = None) -> None:
+        """Begin a process with the command that containers have as their entry point."""
+        command = [sys.executable, "-m", "docmill", *arguments]
         path = os.pathsep.join([str(PLAYED), str(PLAYED.parents[2])])
         environ = self.environ | {"PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)} | dict(own or {})
         self.processes[name] = DocmillProcess(name, self.home, command, environ)
@@ -274,6 +277,37 @@ class Installation:
     def start_again(self, name: str) -> None:
         self.processes[name].begin()
         self._wanted.add(name)
+
+    @contextmanager
+    def frozen_workers(self) -> Iterator[None]:
+        """No worker runs, and none is gone, as when a machine stands still."""
+        workers = [process for name, process in self.processes.items() if name.startswith("worker")]
+        frozen = [*self.worker_children(), *(psutil.Process(worker.pid) for worker in workers if worker.running)]
+        for one in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.suspend()
+        try:
+            yield
+        finally:
+            for one in frozen:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.resume()
+
+    @contextmanager
+    def broker_without_memory(self) -> Iterator[None]:
+        """The broker refuses whatever would need memory."""
+        with redis.Redis.from_url(self.valkey.url) as broker:
+            broker.config_set("maxmemory", 1)
+            try:
+                yield
+            finally:
+                broker.config_set("maxmemory", 0)
+
+    def lose_broker(self) -> None:
+        """The broker ends, and begins anew without its data."""
+        self.valkey.kill()
+        shutil.rmtree(self.valkey.data)
+        self.valkey.start()
 
     def flush_broker(self) -> None:
         with redis.Redis.from_url(self.valkey.url) as broker:

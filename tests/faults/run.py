@@ -71,7 +71,7 @@ class Run:
         threads[0].join()
         found = self._settled()
         self._over.set()
-        return [*found, *self.injections.found_when_deleted, *self._afterwards(stranger)]
+        return [*found, *self.injections.wrong, *self.recovery.beyond_bounds(), *self._afterwards(stranger)]
 
     def _upload_all(self, stranger: httpx.Client) -> None:
         draw = random.Random(self.seed + 2)
@@ -136,7 +136,7 @@ class Run:
         for status, code, count in ended:
             print(f"| {status} | {code} | {count} |")
         print(f"| deleted | | {sum(self.accepted.values())} |")
-        print("\n| standstill after | times | median s | longest s |\n|---|---:|---:|---:|")
+        print("\n| standstill after | times | median s | longest s | bound s |\n|---|---:|---:|---:|---:|")
         print("\n".join(self.recovery.lines()))
         print(
             f"\nattempts {events['attempt_started']}, most of one document {most}; retries {events['retry_planned']};"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import violations
-from tests.faults.installation import Installation, poison, prose, wait_until
+from tests.faults.installation import WORKERS, Installation, poison, prose, wait_until
 
 LONG, SHORT = 1200, 10  # sentences: some seconds of work, and none
 
@@ -80,6 +80,29 @@ def test_a_killed_worker_frees_its_document(installation: Installation, upload: 
         installation.start_again(name)
     document = installation.wait_for_end(document_id)
     assert (document["status"], document["attempt"]) == ("completed", 2)
+
+
+@pytest.mark.parametrize("loss", ["children", pytest.param("workers", marks=pytest.mark.long)])
+def test_a_document_that_lost_its_worker_goes_before_all_that_wait(
+    installation: Installation, upload: Uploads, loss: str
+) -> None:
+    in_work = [upload(2 * LONG) for _ in range(WORKERS)]
+    waiting = [upload(LONG // 4) for _ in range(2 * WORKERS)]
+    for document_id in in_work:
+        installation.wait_for_work(document_id)
+    if loss == "children":
+        installation.kill_children()
+    else:
+        for number in range(WORKERS):
+            installation.kill_worker(f"worker-{number}")
+        for number in range(WORKERS):
+            installation.start_again(f"worker-{number}")
+    for document_id in in_work:
+        installation.wait_for_work(document_id, attempt=2, chunks_done=0)
+    attempts = {installation.document(one)["attempt"] for one in waiting}
+    assert attempts == {0}, "the places of the lost are not given to others"
+    ended = [installation.wait_for_end(one) for one in [*in_work, *waiting]]
+    assert [(one["status"], one["attempt"]) for one in ended] == [("completed", 2)] * 2 + [("completed", 1)] * 4
 
 
 @pytest.mark.long
