@@ -20,7 +20,7 @@ LOOK_FOR = 75.0
 """Seconds after which a document that is not worked on again counts as that long."""
 HELD_ON = 3.0
 """Seconds after a kill in which PostgreSQL frees the dead one's locks: a document that is held on was another's."""
-_RUNG_BEFORE = "(rung_at IS NULL OR rung_at < now() - interval '60 seconds')"
+_RUNG_BEFORE = "rung_at > now() - interval '60 seconds'"
 """One that was rung for within the minute waits until it has passed: it says nothing of an emptied broker's bound."""
 
 
@@ -30,6 +30,7 @@ class Recovery:
     def __init__(self, installation: Installation) -> None:
         self._here = installation
         self.seconds: dict[str, list[float]] = collections.defaultdict(list)
+        self.left_out = 0
 
     def note(self, what: str, seconds: float) -> None:
         self.seconds[what].append(seconds)
@@ -39,31 +40,23 @@ class Recovery:
         ended."""
 
         def inject() -> None:
-            held = self._held_keys()
-            claimed = self._rows("claimed_at IS NOT NULL AND deleted_at IS NULL")
-            in_work = {one: row for one, row in claimed.items() if _key(one) in held}
+            in_work = self._in_work()
+            lost: set[str] = set()
             began = time.monotonic()
             kill()
-            lost: set[str] = set()
-
-            def is_over(one: str, row: tuple[str, int, object]) -> bool:
-                return row[0] != "processing" or row[1] > in_work[one][1]
-
             while in_work and time.monotonic() - began < LOOK_FOR:
-                # Locks first: a row that is read later and still names the old attempt was not taken up by then.
-                held, now = self._held_keys(), self._read(in_work)
+                # Locks first: a row that is read after them and names the old attempt was not taken up by then.
+                held, rows = self._held_keys(), self._read(in_work)
                 seconds = time.monotonic() - began
-                for one in list(in_work):
-                    row = now.get(one)
-                    if row and not is_over(one, row):
-                        if _key(one) not in held:
-                            lost.add(one)
-                        elif one not in lost and seconds > HELD_ON:
-                            del in_work[one]
-                        continue
-                    if one in lost or (row and row[1] > in_work[one][1]):
+                for one, (_, attempt_then, _) in list(in_work.items()):
+                    status, attempt, _ = rows.get(one, ("deleted", attempt_then, None))
+                    goes_on = status != "processing" or attempt > attempt_then
+                    if not goes_on and _key(one) not in held:
+                        lost.add(one)
+                    if goes_on and (one in lost or attempt > attempt_then):
                         self.note(what, seconds)
-                    del in_work[one]
+                    if goes_on or (seconds > HELD_ON and one not in lost):
+                        del in_work[one]
                 time.sleep(0.05)
             for _ in in_work:
                 self.note(what, LOOK_FOR)
@@ -77,8 +70,10 @@ class Recovery:
         def inject() -> None:
             flush()
             began = time.monotonic()
-            waiting = self._rows(f"claimed_at IS NULL AND next_retry_at IS NULL AND {_RUNG_BEFORE}")
-            self._wait_for_messages(began, waiting)
+            waiting = self._rows("claimed_at IS NULL AND next_retry_at IS NULL")
+            left_out = self._rows(f"claimed_at IS NULL AND next_retry_at IS NULL AND {_RUNG_BEFORE}")
+            self.left_out += len(left_out)
+            self._wait_for_messages(began, {one: row for one, row in waiting.items() if one not in left_out})
 
         return inject
 
@@ -100,6 +95,10 @@ class Recovery:
         )
         with self._here.database() as database:
             return {row[0]: row[1:] for row in database.execute(query)}
+
+    def _in_work(self) -> dict[str, tuple[str, int, object]]:
+        claimed, held = self._rows("claimed_at IS NOT NULL AND deleted_at IS NULL"), self._held_keys()
+        return {one: row for one, row in claimed.items() if _key(one) in held}
 
     def _held_keys(self) -> set[int]:
         """The locks of the documents that are worked on: one that an earlier fault left waits for its message."""

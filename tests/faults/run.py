@@ -138,6 +138,7 @@ class Run:
         print(f"| deleted | | {sum(self.accepted.values())} |")
         print("\n| standstill after | times | median s | longest s | bound s |\n|---|---:|---:|---:|---:|")
         print("\n".join(self.recovery.lines()))
+        print(f"\n{self.recovery.left_out} documents had been rung for within the minute before the broker was emptied")
         print(
             f"\nattempts {events['attempt_started']}, most of one document {most}; retries {events['retry_planned']};"
             f" rung again {events['rung_again']}; given back {events['document_given_back']};"
