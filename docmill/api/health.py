@@ -109,7 +109,7 @@ def _index() -> None:
 _CHECKS: list[tuple[str, Callable[[], None]]] = [
     ("database", _database),
     ("broker", _redis(settings.CELERY_BROKER_URL)),
-    ("results", _redis(settings.CELERY_RESULT_BACKEND)),
+    ("results", _redis(settings.RESULTS_URL)),
     ("storage", _storage),
     ("embedder", _embedder),
     ("vector_store", _vector_store),

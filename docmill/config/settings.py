@@ -62,7 +62,8 @@ TIDY_SECONDS = env.float("TIDY_SECONDS", 3600.0)
 # How long a worker reads pages of a long scan before it gives way to documents that wait.
 SCAN_TURN_SECONDS = env.float("SCAN_TURN_SECONDS", 5.0)
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
-CELERY_RESULT_BACKEND = f"{REDIS_URL}/1"
+RESULTS_URL = f"{REDIS_URL}/1"
+CELERY_RESULT_BACKEND = f"docmill.config.results:Results+{RESULTS_URL}"
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 7 * 24 * 3600
 CELERY_TASK_TRACK_STARTED = True
@@ -81,6 +82,7 @@ CELERY_TASK_ACKS_LATE = False
 # A message in a busy worker's hands would wait for that worker's long documents, and be lost with it.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_CONSUMER = "docmill.config.consumer:SteadyConsumer"
 CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes

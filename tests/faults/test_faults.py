@@ -4,6 +4,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -212,13 +213,24 @@ def test_an_emptied_broker_loses_nothing(installation: Installation, upload: Upl
     assert {installation.wait_for_end(document_id)["status"] for document_id in document_ids} == {"completed"}
 
 
-@pytest.mark.long
 def test_an_upload_is_accepted_while_the_broker_is_down(installation: Installation, upload: Uploads) -> None:
     installation.valkey.kill()
-    document_id = upload(SHORT)
-    assert installation.document(document_id)["status"] == "processing"
+    answer = installation.http.post("/api/ingest/", files={"file": ("down.txt", prose(6, SHORT))})
     installation.valkey.start()
+    assert answer.status_code == 202, answer.text
+    document_id = answer.json()["document_id"]
+    upload.accepted[document_id] = False
     assert installation.wait_for_end(document_id)["status"] == "completed"
+
+
+@pytest.mark.long
+def test_workers_outlive_their_broker_with_a_retry_in_hand(installation: Installation, upload: Uploads) -> None:
+    with workers_without_storage(installation, upload) as document_id:
+        wait_until(lambda: planned_retry(installation, document_id)[1] >= 2, 30, "a retry is planned")
+        ended = len(installation.ended_by_themselves)
+        installation.restart(installation.valkey, 0, kill=True)
+    assert installation.wait_for_end(document_id)["status"] == "completed"
+    assert installation.ended_by_themselves[ended:] == []
 
 
 def test_a_message_delivered_many_times_is_worked_on_once(installation: Installation, upload: Uploads) -> None:
@@ -272,13 +284,7 @@ def test_a_killed_box_is_tried_again(installation: Installation, upload: Uploads
 
 @pytest.mark.long
 def test_trouble_is_retried_after_2_4_and_8_seconds_and_then_fails(installation: Installation, upload: Uploads) -> None:
-    for name in ("worker-0", "worker-1"):
-        installation.kill_worker(name)
-    document_id = upload(SHORT)
-    installation.s3.stop()
-    try:
-        for name in ("worker-0", "worker-1"):
-            installation.start_again(name)
+    with workers_without_storage(installation, upload) as document_id:
         seen: dict[int, float] = {}
         while (document := planned_retry(installation, document_id))[0] == "processing":
             _, retries, seconds = document
@@ -286,11 +292,24 @@ def test_trouble_is_retried_after_2_4_and_8_seconds_and_then_fails(installation:
                 seen[retries] = round(seconds, 1)
             time.sleep(0.05)
         ended = installation.wait_for_end(document_id)
-    finally:
-        installation.s3.start()
     assert seen == {1: 2.0, 2: 4.0, 3: 8.0}
     assert (ended["error"]["code"], ended["retries"], ended["attempt"]) == ("storage_unavailable", 3, 4)
     assert ended["last_error"]["code"] == "storage_unavailable"
+
+
+@contextmanager
+def workers_without_storage(installation: Installation, upload: Uploads) -> Iterator[str]:
+    """A document whose original the workers cannot get."""
+    for name in ("worker-0", "worker-1"):
+        installation.kill_worker(name)
+    document_id = upload(SHORT)
+    installation.s3.stop()
+    try:
+        for name in ("worker-0", "worker-1"):
+            installation.start_again(name)
+        yield document_id
+    finally:
+        installation.s3.start()
 
 
 def planned_retry(installation: Installation, document_id: str) -> tuple[str, int, float | None]:

@@ -1,0 +1,18 @@
+"""What takes a worker's messages from the broker, and outlives it."""
+
+from typing import Any
+
+from celery.worker.consumer import Consumer
+
+
+class SteadyConsumer(Consumer):
+    """Celery's consumer, which connects anew when the broker is back, also while it has messages in hand."""
+
+    connection: Any
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Celery 5.7 gives what is in hand (retries that are not due yet) back over the connection that was lost, and
+        the error ends the worker. These messages are let go: the sweep rings for their documents."""
+        for channel in self.connection.transport.channels:
+            channel.do_restore = False
+        super().on_connection_error_after_connected(exc)
