@@ -40,6 +40,8 @@ FARTHEST_AHEAD = timedelta(seconds=max(RETRY_DELAYS) + 2)
 """A retry that seems to lie further ahead was planned before a clock was set back, and is due."""
 CRASHES_ALLOWED = 2
 """A document whose worker died this often is not tried again."""
+_WAIT_FOR_DATABASE = 30.0
+"""Seconds for which a message that finds the database away is held: the next one may take a minute to come."""
 _RECORD_WITHIN = 60.0
 """Seconds to go on trying to write down how an attempt ended while the database is away."""
 
@@ -52,25 +54,32 @@ def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, *, patien
     many seconds another worker's lock is waited for. Never raises for trouble with the document or a part; the row says
     how it ended. Raises MemoryError, which leaves the attempt open as a crash does.
     """
-    try:
-        if not index_is_ours():
-            log.error("another_index_is_in_use", advice="start this process again with the settings of the index")
+    deadline = time.monotonic() + _WAIT_FOR_DATABASE
+    while True:
+        try:
+            return _process(document_id, ring_for_help, patience)
+        except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+            log.warning("database_unavailable", document_id=str(document_id), error=str(error))
+        if time.monotonic() > deadline:
             return None
-        with document_lock(document_id, patience) as lock:
-            if lock is None:
-                return None
-            document = claim(document_id)
-            if document is None:
-                return None
-            if document.status != Document.Status.PROCESSING:
-                return document
-            with structlog.contextvars.bound_contextvars(
-                document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
-            ):
-                return _work(Attempt(document, lock), ring_for_help)
-    except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
-        log.warning("database_unavailable", error=str(error))
+        close_old_connections()
+        time.sleep(1)
+
+
+def _process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, patience: float) -> Document | None:
+    if not index_is_ours():
+        log.error("another_index_is_in_use", advice="start this process again with the settings of the index")
         return None
+    with document_lock(document_id, patience) as lock:
+        if lock is None:
+            return None
+        document = claim(document_id)
+        if document is None or document.status != Document.Status.PROCESSING:
+            return document
+        with structlog.contextvars.bound_contextvars(
+            document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
+        ):
+            return _work(Attempt(document, lock), ring_for_help)
 
 
 def claim(document_id: uuid.UUID) -> Document | None:

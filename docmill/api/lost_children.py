@@ -35,10 +35,12 @@ def _say_so(exception: BaseException, args: Any, task_id: str, **_: object) -> N
     """In the worker's parent, before the dead child's place is given away. The parent itself keeps no database open."""
     if not isinstance(exception, WorkerLostError):
         return
-    document_id = args[2]
+    document_id, delivery = args[2], process_document.request.delivery_info
     try:
         if _ALARM in str(exception):
             child_timed_out.delay(document_id)
+        elif delivery and delivery["routing_key"] == ABANDONED:
+            return  # its second child: one that dies before the attempt is counted would be followed by others for ever
         else:
             process_document.apply_async(args=args, task_id=task_id, queue=ABANDONED)
     except (BrokerError, RedisError) as error:

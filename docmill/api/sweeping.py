@@ -1,22 +1,22 @@
-"""The sweep: finds documents that nobody works on and rings for them, and finishes deletions and failures.
+"""The sweep: finds documents that nobody works on, and rings for them.
 
 PostgreSQL is the truth. Whatever the broker forgot or a dead worker left is found here from the rows, the locks and the
 length of the queue. A document is rung for at most once a minute until a worker has begun it.
 """
 
+import time
 import uuid
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from docmill.api import documents, purging, spreading
+from docmill.api import documents, spreading
 from docmill.api.broker import ABANDONED, BEGUN, NEW, messages_waiting
 from docmill.api.locks import held_keys, lock_key
-from docmill.api.models import Chunk, Document
+from docmill.api.models import Document
 from docmill.api.tasks import ring
-from docmill.pipeline.errors import DocmillError
 
 log = structlog.get_logger("docmill.sweep")
 
@@ -26,25 +26,22 @@ MESSAGE_MAY_TAKE = timedelta(seconds=10)
 CLOCKS_DIFFER_BY = timedelta(seconds=10)
 """Machines' clocks agree at least so well; a time further ahead is none."""
 _AT_ONCE = 500
-"""Documents looked at in one sweep, oldest first."""
-_left_open: set[uuid.UUID] = set()
+"""Documents looked at in one sweep: those that dead workers left, then the oldest."""
+PARENT_SPEAKS_WITHIN = 3.0
+"""Seconds for which a dead child's document is left to the child's parent, which knows more (lost_children.py)."""
+_first_found: dict[tuple[uuid.UUID, int], float] = {}
 
 
 def sweep() -> dict[str, int]:
-    """One round; the number of documents rung for, purged and cleared, and of pages forgotten."""
+    """One round; the number of documents rung for, and of scanned pages forgotten."""
     now = timezone.now()
-    return {
-        "rung": sum(_ring(document, now) for document in abandoned(now)),
-        "purged": sum(_purged(document) for document in _deleted()),
-        "cleared": sum(_cleared(document) for document in _failed_with_chunks()),
-        "pages": spreading.forget_ended(),
-    }
+    return {"rung": sum(_ring(document, now) for document in abandoned(now)), "pages": spreading.forget_ended()}
 
 
 def abandoned(now: datetime) -> list[Document]:
     """Unfinished documents that no worker holds and no message is on its way for."""
     rest = _unheld(now)
-    left_open = _seen_before([document for document in rest if document.claimed_at])
+    left_open = _found_a_while_ago([document for document in rest if document.claimed_at])
     overdue = [document for document in rest if not document.claimed_at and document.next_retry_at]
     queued = [document for document in rest if not document.claimed_at and not document.next_retry_at]
     return left_open + overdue + queued[: _messages_missing()]
@@ -64,11 +61,16 @@ def _unheld(now: datetime) -> list[Document]:
     return [document for document in unfinished if lock_key(document.id) not in held]
 
 
-def _seen_before(left_open: list[Document]) -> list[Document]:
-    """Those that this process's last sweep found as well: the parent of a lost child speaks first, and knows more."""
-    global _left_open
-    before, _left_open = _left_open, {document.id for document in left_open}
-    return [document for document in left_open if document.id in before]
+def _found_a_while_ago(left_open: list[Document]) -> list[Document]:
+    """Those that this process has found so for some seconds."""
+    global _first_found
+    now = time.monotonic()
+    _first_found = {_attempt(document): _first_found.get(_attempt(document), now) for document in left_open}
+    return [document for document in left_open if now - _first_found[_attempt(document)] >= PARENT_SPEAKS_WITHIN]
+
+
+def _attempt(document: Document) -> tuple[uuid.UUID, int]:
+    return document.id, document.attempt
 
 
 def _ringable(now: datetime) -> QuerySet[Document]:
@@ -79,7 +81,7 @@ def _ringable(now: datetime) -> QuerySet[Document]:
         .filter(_long_ago("rung_at", now, RING_AT_MOST_EVERY) | Q(rung_at=None))
         .filter(retry_is_due | Q(next_retry_at=None))
         .filter(_long_ago("queued_at", now, MESSAGE_MAY_TAKE) | Q(claimed_at__isnull=False))
-        .order_by("queued_at")
+        .order_by(F("claimed_at").asc(nulls_last=True), "queued_at")
     )
 
 
@@ -93,7 +95,7 @@ def _messages_missing() -> int:
     waiting = Document.objects.filter(
         status=Document.Status.PROCESSING, deleted_at=None, claimed_at=None, next_retry_at=None
     ).count()
-    messages = messages_waiting((NEW,))
+    messages = messages_waiting((BEGUN, NEW))
     return max(waiting - messages, 0) if messages is not None else 0
 
 
@@ -112,28 +114,3 @@ def _queue(document: Document) -> str:
     if document.claimed_at:
         return ABANDONED
     return BEGUN if document.attempt else NEW
-
-
-def _deleted() -> QuerySet[Document]:
-    return Document.objects.filter(deleted_at__isnull=False).order_by("deleted_at")[:_AT_ONCE]
-
-
-def _failed_with_chunks() -> QuerySet[Document]:
-    chunks = Chunk.objects.filter(document=OuterRef("pk"))
-    return Document.objects.filter(Exists(chunks), status=Document.Status.FAILED)[:_AT_ONCE]
-
-
-def _purged(document: Document) -> bool:
-    try:
-        return purging.purge(document.id)
-    except DocmillError as error:
-        log.warning("purge_postponed", document_id=str(document.id), code=error.code, message=error.message)
-        return False
-
-
-def _cleared(document: Document) -> bool:
-    try:
-        return purging.clear_failed(document.id)
-    except DocmillError as error:
-        log.warning("clearing_postponed", document_id=str(document.id), code=error.code, message=error.message)
-        return False

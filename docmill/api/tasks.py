@@ -3,13 +3,13 @@
 import os
 import signal
 import uuid
+from datetime import datetime
 from typing import Any
 
 import structlog
 from celery import Task, shared_task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Retry
 from django.db import DatabaseError
-from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
@@ -43,13 +43,16 @@ def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document
         document = _ended(uuid.UUID(document_id))
     if document.status == Document.Status.FAILED and document.error:
         raise PermanentError(document.error["code"], document.error["message"])
+    if document.status == Document.Status.COMPLETED:
+        return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
     if document.next_retry_at and document.last_error:
-        wait = (document.next_retry_at - timezone.now()).total_seconds()
+        _ring_at(document.next_retry_at, document)
         error = DocmillError(document.last_error["code"], document.last_error["message"])
-        raise self.retry(exc=error, countdown=max(wait, 0), queue=BEGUN)
-    if document.status == Document.Status.PROCESSING and document.claimed_at is None:  # given back
+        raise Retry(exc=error, when=document.next_retry_at)
+    if document.claimed_at is None:  # given back
         ring(document, queue=BEGUN if shutdown.is_due() else NEW)
-    return {"document_id": document_id, "status": document.status, "chunks": document.chunks_total}
+    # No result yet: one that says success would be the last, and hide a lost child from its parent.
+    raise Ignore
 
 
 def _ended(document_id: uuid.UUID) -> Document:
@@ -79,9 +82,11 @@ def test_celery(value: str = "ok") -> str:  # noqa: PT028 (a task, not a test)
 
 @shared_task
 def sweep() -> dict[str, int]:
-    """Find documents that nobody works on, and ring for them. See sweeping.py."""
-    from docmill.api import sweeping
+    """Find documents that nobody works on, and ring for them; clear away what ended ones left. See sweeping.py and
+    clearing.py."""
+    from docmill.api import clearing, sweeping
 
+    clearing.begin()
     return sweeping.sweep()
 
 
@@ -101,12 +106,13 @@ def tidy() -> dict[str, int]:
     return tidying.tidy()
 
 
-@shared_task
-def purge_document(document_id: str) -> bool:
-    """Remove a deleted document's vectors, original and rows; False when it must wait for its worker to let go."""
-    from docmill.api import purging
-
-    return purging.purge(uuid.UUID(document_id))
+@shared_task(ignore_result=True)
+def ring_for_retry(document_id: str) -> None:
+    """Ring for a document whose next retry is due. This message waits in housekeeping's hands until then: in a worker's
+    it would take the next free place, and be lost with the worker."""
+    document = Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None).first()
+    if document is not None and document.next_retry_at:
+        ring(document, queue=BEGUN)
 
 
 def ring(document: Document, queue: str = NEW) -> bool:
@@ -133,9 +139,9 @@ def ring_for_help(document: Document, count: int) -> None:
         log.warning("broker_unavailable", document_id=str(document.id), error=str(error))
 
 
-def ring_for_purge(document: Document) -> None:
-    """Ask for a deleted document's purge; the sweep asks again when the broker is down."""
+def _ring_at(moment: datetime, document: Document) -> None:
+    """Ring for the document then; the sweep does when the broker is down."""
     try:
-        purge_document.apply_async(args=(str(document.id),), ignore_result=True)
+        ring_for_retry.apply_async(args=(str(document.id),), eta=moment)
     except (BrokerError, RedisError) as error:
         log.warning("broker_unavailable", document_id=str(document.id), error=str(error))

@@ -24,7 +24,7 @@ from docmill.api import documents, intake, uploads
 from docmill.api.models import Chunk, Document
 from docmill.api.search import search
 from docmill.api.serializers import ChunkSerializer, DocumentSerializer, SearchSerializer, hit
-from docmill.api.tasks import ring, ring_for_purge
+from docmill.api.tasks import ring
 from docmill.pipeline.errors import PermanentError, TransientError
 
 _LINK_SECONDS = 300
@@ -149,9 +149,7 @@ class DocumentView(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, document_id: uuid.UUID) -> Response:
         """Gone from search at once; vectors, original and rows are removed right after."""
-        document = _document(request, document_id)
-        documents.mark_deleted(document)
-        ring_for_purge(document)
+        documents.mark_deleted(_document(request, document_id))
         return Response(status=204)
 
 

@@ -73,7 +73,7 @@ CELERY_TASK_DEFAULT_QUEUE = "documents"
 CELERY_TASK_ROUTES = {
     "docmill.api.tasks.read_pages": {"queue": "pages"},
     "docmill.api.tasks.sweep": {"queue": "housekeeping"},
-    "docmill.api.tasks.purge_document": {"queue": "housekeeping"},
+    "docmill.api.tasks.ring_for_retry": {"queue": "housekeeping"},
     "docmill.api.tasks.child_timed_out": {"queue": "abandoned"},
 }
 # Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
