@@ -4,14 +4,20 @@ Asserts what must hold when the dust has settled; the answer is a list of senten
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import boto3
 import httpx
+import numpy as np
 import psycopg
+
+Likeness = Callable[[int, str, list[float]], float]
+"""How like a vector is to the one that is stored for a tenant under an id; 1 when it is the same."""
+_SAMPLE = 300
+_THE_SAME = 0.999
 
 
 def violations(environ: Mapping[str, str], accepted: Mapping[str, bool]) -> list[str]:
@@ -52,12 +58,18 @@ def _in_tables(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
 
 def _in_pinecone(database: psycopg.Connection[Any], environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Owner and id of every record in the index."""
-    headers = {"Api-Key": environ["PINECONE_API_KEY"], "X-Pinecone-Api-Version": "2026-07"}
-    with httpx.Client(headers=headers) as client:
-        index = f"{environ['PINECONE_CONTROLLER_HOST']}/indexes/{environ['PINECONE_INDEX']}"
-        host = client.get(index).raise_for_status().json()["host"]
-        users = [str(row[0]) for row in database.execute("SELECT id FROM auth_user")]
-        return [(user, one) for user in users for one in _listed(client, host, f"tenant-{user}")]
+    client, host = _pinecone(environ)
+    users = [str(row[0]) for row in database.execute("SELECT id FROM auth_user")]
+    return [(user, one) for user in users for one in _listed(client, host, f"tenant-{user}")]
+
+
+def _pinecone(environ: Mapping[str, str]) -> tuple[httpx.Client, str]:
+    """A client, and the address of the index."""
+    client = httpx.Client(
+        headers={"Api-Key": environ["PINECONE_API_KEY"], "X-Pinecone-Api-Version": "2026-07"}, timeout=30
+    )
+    index = f"{environ['PINECONE_CONTROLLER_HOST']}/indexes/{environ['PINECONE_INDEX']}"
+    return client, client.get(index).raise_for_status().json()["host"]
 
 
 def _listed(client: httpx.Client, host: str, namespace: str) -> Iterator[str]:
@@ -89,6 +101,47 @@ def _vectors(database: psycopg.Connection[Any], records: list[tuple[str, str]]) 
     for document_id, said, found in database.execute(counts):
         if said != found or not found:
             yield f"{document_id} says it has {said} chunks and has {found}"
+
+
+def misplaced(environ: Mapping[str, str]) -> Iterator[str]:
+    """Records, of a sample, that do not hold what was embedded for their chunk."""
+    sample = (
+        "SELECT d.user_id, c.document_id::text || '#' || c.ordinal, v.values FROM api_chunk c"
+        " JOIN api_document d ON d.id = c.document_id"
+        " JOIN api_cachedvector v ON v.user_id = d.user_id AND v.key = c.vector_key"
+        " WHERE d.status = 'completed' ORDER BY md5(c.document_id::text || c.ordinal) LIMIT %s"
+    )
+    with psycopg.connect(environ["DATABASE_URL"]) as database:
+        likeness = _in_index(environ) if environ.get("VECTOR_STORE") == "pinecone" else _in_table(database)
+        chunks = database.execute(sample, (_SAMPLE,)).fetchall()
+        if not chunks:
+            yield "no chunk could be compared with its vector"
+        for user, record, values in chunks:
+            vector = [float(value) for value in np.frombuffer(values, dtype="<f4")]
+            if likeness(user, record, vector) < _THE_SAME:
+                yield f"the vector of {record} is another chunk's"
+
+
+def _in_table(database: psycopg.Connection[Any]) -> Likeness:
+    ((table,),) = database.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'").fetchall()
+    query = f'SELECT -(embedding <#> %s::vector) FROM "{table}" WHERE user_id = %s AND id = %s'
+
+    def likeness(user: int, record: str, vector: list[float]) -> float:
+        row = database.execute(query, (str(vector), user, record)).fetchone()
+        return row[0] if row else 0.0
+
+    return likeness
+
+
+def _in_index(environ: Mapping[str, str]) -> Likeness:
+    client, host = _pinecone(environ)
+
+    def likeness(user: int, record: str, vector: list[float]) -> float:
+        asked = {"namespace": f"tenant-{user}", "topK": 5, "vector": vector}
+        found = client.post(f"{host}/query", json=asked).raise_for_status().json()["matches"]
+        return next((match["score"] for match in found if match["id"] == record), 0.0)
+
+    return likeness
 
 
 def _objects(database: psycopg.Connection[Any], environ: Mapping[str, str]) -> Iterator[str]:
@@ -148,8 +201,7 @@ def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> 
 
 def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
     """Documents that were rung for again within a minute of the clock, unless a worker had begun another attempt
-    in between, or they failed and their owner tried again. The rings are in the order of one process's log, so a clock
-    that jumps does not mix them up."""
+    in between, or they failed and their owner tried again."""
     told: dict[tuple[str, int], list[datetime]] = {}
     failed: dict[str, list[datetime]] = {}
     for event in events:
@@ -159,8 +211,8 @@ def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
         if event["event"] == "document_failed":
             failed.setdefault(event["document_id"], []).append(datetime.fromisoformat(event["timestamp"]))
     for (document_id, attempt), moments in told.items():
-        for before, after in pairwise(moments):
-            if abs((after - before).total_seconds()) < 59.9 and not any(
+        for before, after in pairwise(sorted(moments)):
+            if (after - before).total_seconds() < 59.9 and not any(
                 before < ended < after for ended in failed.get(document_id, [])
             ):
                 seconds = (after - before).total_seconds()

@@ -101,8 +101,8 @@ class Installation:
         while self.processes:
             for name in list(self._wanted):
                 if not self.processes[name].running and name in self._wanted:
-                    self.ended_by_themselves.append(name)
                     self.processes[name].begin()
+                    self.ended_by_themselves.append(name)
             time.sleep(0.5)
 
     def _environ(self) -> dict[str, str]:
@@ -258,8 +258,10 @@ class Installation:
         """kill -9 a worker and its children at once."""
         self._wanted.discard(name)
         process = self.processes[name]
-        for victim in [*self._children(process), psutil.Process(process.pid or 0)]:
-            victim.kill()
+        # The worker first, lest it see its children die and say so.
+        for victim in [psutil.Process(process.pid or 0), *self._children(process)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
         wait_until(lambda: not process.running, 10, f"{name} is gone")
 
     def terminate_worker(self, name: str) -> None:
@@ -267,7 +269,7 @@ class Installation:
         self._wanted.discard(name)
         process = self.processes[name]
         os.kill(process.pid or 0, signal.SIGTERM)
-        wait_until(lambda: not process.running, 30, f"{name} ends within 30 s of SIGTERM")
+        wait_until(lambda: not process.running, 90, f"{name} ends after SIGTERM")
 
     def kill(self, name: str) -> None:
         """kill -9 of a process that has no children."""
@@ -376,9 +378,9 @@ class Installation:
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.environ["DATABASE_URL"], autocommit=True)
 
-    def log_events(self) -> Iterator[dict[str, Any]]:
-        """What docmill's processes have logged: `event`, `timestamp`, and what belongs to the event."""
-        for name in self.processes:
+    def log_events(self, *names: str) -> Iterator[dict[str, Any]]:
+        """What docmill's processes (these, or all) have logged: `event`, `timestamp`, and what belongs to the event."""
+        for name in names or self.processes:
             for line in (self.home / "logs" / f"{name}.log").read_text(errors="replace").splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     if isinstance(event := json.loads(line), dict):

@@ -5,6 +5,8 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from typing import NamedTuple
 
 from docmill.api.locks import lock_key
 from tests.faults.installation import Installation
@@ -20,8 +22,21 @@ LOOK_FOR = 75.0
 """Seconds after which a document that is not worked on again counts as that long."""
 HELD_ON = 3.0
 """Seconds after a kill in which PostgreSQL frees the dead one's locks: a document that is held on was another's."""
+_COLUMNS = "id::text, status, attempt, rung_at, claimed_at IS NOT NULL"
 _RUNG_BEFORE = "rung_at > now() - interval '60 seconds'"
 """One that was rung for within the minute waits until it has passed: it says nothing of an emptied broker's bound."""
+
+
+class Row(NamedTuple):
+    """A document's row, as far as it tells of standstill."""
+
+    status: str
+    attempt: int
+    rung_at: datetime | None
+    is_claimed: bool
+
+
+_DELETED = Row("deleted", 0, None, False)
 
 
 class Recovery:
@@ -37,23 +52,25 @@ class Recovery:
 
     def timed(self, what: str, kill: Callable[[], None]) -> Callable[[], None]:
         """Kill, and measure for each document that lost its worker how long it takes until it is worked on again, or
-        ended."""
+        ended. A document that is held by the same session after a while was another's."""
 
         def inject() -> None:
-            in_work = self._in_work()
+            holders = self._holders()
+            claimed = self._rows("claimed_at IS NOT NULL AND deleted_at IS NULL")
+            in_work = {one: row for one, row in claimed.items() if _key(one) in holders}
             lost: set[str] = set()
             began = time.monotonic()
             kill()
             while in_work and time.monotonic() - began < LOOK_FOR:
                 # Locks first: a row that is read after them and names the old attempt was not taken up by then.
-                held, rows = self._held_keys(), self._read(in_work)
+                held_by, rows = self._holders(), self._read(in_work)
                 seconds = time.monotonic() - began
-                for one, (_, attempt_then, _) in list(in_work.items()):
-                    status, attempt, _ = rows.get(one, ("deleted", attempt_then, None))
-                    goes_on = status != "processing" or attempt > attempt_then
-                    if not goes_on and _key(one) not in held:
+                for one, before in list(in_work.items()):
+                    row = rows.get(one, _DELETED)
+                    goes_on = row.status != "processing" or row.attempt > before.attempt or not row.is_claimed
+                    if not goes_on and held_by.get(_key(one)) != holders[_key(one)]:
                         lost.add(one)
-                    if goes_on and (one in lost or attempt > attempt_then):
+                    if goes_on and (one in lost or row.attempt > before.attempt):
                         self.note(what, seconds)
                     if goes_on or (seconds > HELD_ON and one not in lost):
                         del in_work[one]
@@ -89,43 +106,35 @@ class Recovery:
             figures = f"{statistics.median(seconds):.1f} | {max(seconds):.1f}" if seconds else "- | -"
             yield f"| {what} | {len(seconds)} | {figures} | {BOUNDS[what]:.0f} |"
 
-    def _rows(self, condition: str) -> dict[str, tuple[str, int, object]]:
-        query = (
-            f"SELECT id::text, status, attempt, rung_at FROM api_document WHERE status = 'processing' AND {condition}"
-        )
+    def _rows(self, condition: str) -> dict[str, Row]:
+        query = f"SELECT {_COLUMNS} FROM api_document WHERE status = 'processing' AND {condition}"
         with self._here.database() as database:
-            return {row[0]: row[1:] for row in database.execute(query)}
+            return {row[0]: Row(*row[1:]) for row in database.execute(query)}
 
-    def _in_work(self) -> dict[str, tuple[str, int, object]]:
-        claimed, held = self._rows("claimed_at IS NOT NULL AND deleted_at IS NULL"), self._held_keys()
-        return {one: row for one, row in claimed.items() if _key(one) in held}
-
-    def _held_keys(self) -> set[int]:
-        """The locks of the documents that are worked on: one that an earlier fault left waits for its message."""
-        query = "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    def _holders(self) -> dict[int, int]:
+        """The locks of the documents that are worked on, and the sessions that hold them. A document that an earlier
+        fault left waits for its message."""
+        query = "(classid::bigint << 32) | objid::bigint, pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
         with self._here.database() as database:
-            return {row[0] for row in database.execute(query)}
+            return dict(database.execute(f"SELECT {query}").fetchall())
 
-    def _wait_for_messages(self, began: float, documents: dict[str, tuple[str, int, object]]) -> None:
+    def _wait_for_messages(self, began: float, documents: dict[str, Row]) -> None:
         left = dict(documents)
         while left and time.monotonic() - began < LOOK_FOR:
             now = self._read(left)
             for document_id, before in list(left.items()):
                 row = now.get(document_id)
-                if row is None or row[0] != "processing" or row[1] > before[1] or row[2] != before[2]:
+                if row is None or row.status != "processing" or row[1:3] != before[1:3]:
                     self.note("an emptied broker", time.monotonic() - began)
                     del left[document_id]
             time.sleep(0.1)
         for _ in left:
             self.note("an emptied broker", LOOK_FOR)
 
-    def _read(self, documents: Collection[str]) -> dict[str, tuple[str, int, object]]:
-        query = (
-            "SELECT id::text, status, attempt, rung_at FROM api_document"
-            " WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL"
-        )
+    def _read(self, documents: Collection[str]) -> dict[str, Row]:
+        query = f"SELECT {_COLUMNS} FROM api_document WHERE id = ANY(%s::uuid[]) AND deleted_at IS NULL"
         with self._here.database() as database:
-            return {row[0]: row[1:] for row in database.execute(query, (list(documents),))}
+            return {row[0]: Row(*row[1:]) for row in database.execute(query, (list(documents),))}
 
 
 def _key(document_id: str) -> int:

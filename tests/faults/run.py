@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.faults.checker import misnumbered, rung_too_often, violations, wrongly_found
+from tests.faults.checker import misnumbered, misplaced, rung_too_often, violations, wrongly_found
 from tests.faults.injections import Injections
 from tests.faults.installation import Installation, prose
 from tests.faults.recovery import Recovery
@@ -112,6 +112,7 @@ class Run:
             *poison,
             *wrongly_found(here.http, queries, here.environ, self.accepted, "local"),
             *wrongly_found(stranger, queries, here.environ, self.accepted, "stranger"),
+            *misplaced(here.environ),
             *misnumbered(here.environ, events),
             *rung_too_often(events),
         ]
