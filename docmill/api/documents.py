@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from docmill import parts
+from docmill.api import shutdown
 from docmill.api.journal import Attempt
 from docmill.api.locks import document_lock
 from docmill.api.models import Document
@@ -60,7 +61,7 @@ def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, *, patien
             return _process(document_id, ring_for_help, patience)
         except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
             log.warning("database_unavailable", document_id=str(document_id), error=str(error))
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or shutdown.is_asked():
             return None
         close_old_connections()
         time.sleep(1)
