@@ -12,7 +12,8 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from docmill import parts
 from docmill.api import shutdown
 from docmill.api.broker import DOCUMENTS, PAGES, messages_waiting
 from docmill.api.models import Document, ScannedPage
-from docmill.pipeline.errors import DocmillError, HandedOverError
+from docmill.pipeline.errors import DocmillError, HandedOverError, StaleAttemptError
 from docmill.pipeline.extract.process import Extraction, ExtractorProcess
 
 log = structlog.get_logger("docmill.spreading")
@@ -56,13 +57,13 @@ class SpreadingExtractor:
     @contextmanager
     def open(self, path: Path, content_type: str) -> Iterator[Extraction]:
         """The document's pages; raises as ExtractorProcess.open does."""
-        with self._box.open(path, content_type, self._shared(path, content_type)) as extraction:
+        with self._box.open(path, content_type, self._shared(path, content_type), self._go_on) as extraction:
             yield extraction
 
     def _shared(self, path: Path, content_type: str) -> "SharedPages | None":
         if self._ring_for_help is None:
             return None
-        to_ocr = self._box.survey(path, content_type).to_ocr
+        to_ocr = self._box.survey(path, content_type, self._go_on).to_ocr
         if len(to_ocr) < SPREAD_FROM:
             return None
         return SharedPages(self._document, to_ocr, self._go_on, self._ring_for_help)
@@ -135,12 +136,13 @@ def help_with(document_id: uuid.UUID) -> bool:
 
     Trouble is left to the holder, who meets it when it reads the page itself.
     """
-    document = Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None).first()
+    document = _in_work(document_id).first()
     if document is None or not _unread(document).exists():
         return False
     with parts.originals().download(document.s3_key) as path:
         while number := _next_page(document):
-            _read_page(document, number, path)
+            with suppress(HandedOverError, StaleAttemptError):  # the page is as it was; what is next is seen below
+                _read_page(document, number, path)
             if shutdown.is_asked() or messages_waiting(DOCUMENTS):
                 return True
     return False
@@ -155,17 +157,33 @@ def _next_page(document: Document) -> int | None:
 
 
 def _read_page(document: Document, number: int, path: Path) -> None:
-    """Claim the page by locking its row, read it, store its content; nothing if another was faster."""
+    """Claim the page by locking its row, read it, store its content; nothing if another was faster.
+
+    Raises as `_go_on` does, which leaves the page to others.
+    """
     with transaction.atomic():
         page = _unread(document).select_for_update(skip_locked=True, of=("self",)).filter(number=number).first()
         if page is None:
             return
         try:
-            page.content = packed(parts.extractor().content(path, document.content_type, number))
+            content = parts.extractor().content(path, document.content_type, number, partial(_go_on, document))
+            page.content = packed(content)
         except DocmillError as error:
             log.warning("page_left_to_holder", document_id=str(document.id), page=number, code=error.code)
             page.is_holders = True
         page.save(update_fields=["content", "is_holders"])
+
+
+def _go_on(document: Document) -> None:
+    """Raise HandedOverError when this worker is stopping, StaleAttemptError when the document has ended."""
+    if shutdown.is_due():
+        raise HandedOverError
+    if not _in_work(document.id).exists():
+        raise StaleAttemptError
+
+
+def _in_work(document_id: uuid.UUID) -> QuerySet[Document]:
+    return Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None)
 
 
 def _unread(document: Document) -> QuerySet[ScannedPage]:

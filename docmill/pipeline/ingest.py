@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -172,23 +172,25 @@ def _embedded(
     """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
 
     The cache is read and written in this thread only: its connection belongs to the worker. A call that waits for
-    quota is woken when this ends early; what was embedded by then is kept.
+    quota is woken when this ends early; what was embedded by then is kept. A call writes nothing, so one that runs
+    while the document is let go is left to itself.
     """
     embedder, waiting, stopped = parts.embedder, deque[_PendingBatch](), Event()
-    with ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed") as calls:
-        try:
-            for batch in _batches(chunks, embedder.batch_size):
-                journal.chunks_cut(len(batch))
-                waiting.append(_PendingBatch(batch, job, parts, calls, stopped, journal))
-                if len(waiting) > embedder.concurrency:
-                    yield waiting.popleft().finish(journal)
-            while waiting:
+    calls = ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed")
+    try:
+        for batch in _batches(chunks, embedder.batch_size):
+            journal.chunks_cut(len(batch))
+            waiting.append(_PendingBatch(batch, job, parts, calls, stopped, journal))
+            if len(waiting) > embedder.concurrency:
                 yield waiting.popleft().finish(journal)
-        finally:
-            stopped.set()
-            calls.shutdown(wait=True, cancel_futures=True)
-            for pending in waiting:
-                pending.keep()
+        while waiting:
+            yield waiting.popleft().finish(journal)
+    finally:
+        stopped.set()
+        calls.shutdown(wait=False, cancel_futures=True)
+        _await_last([pending.call for pending in waiting if pending.call], journal)
+        for pending in waiting:
+            pending.keep()
 
 
 class _PendingBatch:
@@ -221,10 +223,11 @@ class _PendingBatch:
         return EmbeddedBatch(self.chunks, self.keys, vectors, reused=sum(key in self.known for key in self.keys))
 
     def keep(self) -> dict[bytes, Vector]:
-        """Put what was embedded into the cache; nothing where the call failed or never began."""
-        if self.call is None or self.call.cancelled() or self.call.exception() is not None:
+        """Put what was embedded into the cache; nothing where the call failed, never began or has not ended."""
+        call = self.call
+        if call is None or not call.done() or call.cancelled() or call.exception() is not None:
             return {}
-        fresh = dict(zip(self.missing, self.call.result(), strict=True))
+        fresh = dict(zip(self.missing, call.result(), strict=True))
         self.cache.put(self.job.tenant, fresh)
         return fresh
 
@@ -287,6 +290,14 @@ def _awaited(call: "Future[T]", journal: VectorJournal) -> T:
     while not wait_for([call], timeout=_ASK_EVERY).done:
         journal.still_mine()
     return call.result()
+
+
+def _await_last(calls: Iterable["Future[T]"], journal: VectorJournal) -> None:
+    """Wait for calls that were begun, since they are paid for, as long as the document is not to be let go."""
+    running = [call for call in calls if not call.done()]
+    with suppress(Exception):  # an error is on its way already, and this one only says not to wait
+        while wait_for(running, timeout=_ASK_EVERY).not_done:
+            journal.still_mine()
 
 
 def _batches(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:

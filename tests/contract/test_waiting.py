@@ -1,15 +1,18 @@
 """A document that waits for a throttled service lets go when it is taken away: the pipeline's own steps, both SDKs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from threading import Event
 
+import numpy as np
 import pytest
 
 from docmill.pipeline.embed.gemini import GeminiEmbedder
-from docmill.pipeline.errors import StaleAttemptError
+from docmill.pipeline.errors import HandedOverError, StaleAttemptError, TransientError
 from docmill.pipeline.index.pinecone import PineconeStore
 from docmill.pipeline.ingest import EmbeddedBatch, Job, Parts, embed_and_index
-from docmill.pipeline.types import Chunk
+from docmill.pipeline.types import Chunk, Vector, Vectors
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
 from tests.contract.wire import ContractServer, Fault
@@ -83,6 +86,88 @@ def test_a_wait_that_ends_goes_on_where_it_was(
     assert len(journal.excused) == 8
     assert len(pinecone.indexes["docmill"].metadata("tenant-7")) == len(CHUNKS)
     assert len(gemini.texts) == len(CHUNKS)
+
+
+class Cache:
+    """Keeps vectors; `texts` whose they are."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def get(self, tenant: int, keys: object) -> dict[bytes, Vector]:
+        return {}
+
+    def put(self, tenant: int, vectors: Mapping[bytes, Vector]) -> None:
+        self.texts += [PASSAGES[int(vector[0])] for vector in vectors.values()]
+
+
+PASSAGES = [chunk.text for chunk in CHUNKS]
+
+
+class SlowEmbedder:
+    """Embeds one passage a call, two at once; the calls for `slow` ones end when `answer` is set, or far too late."""
+
+    model, dimension, max_tokens, batch_size, concurrency = "slow", 768, 254, 1, 2
+
+    def __init__(self, slow: Iterable[int]) -> None:
+        self._slow = {PASSAGES[number] for number in slow}
+        self.answer = Event()
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+
+    def embed_passages(self, texts: Sequence[str], title: str, wait: object = None) -> Vectors:
+        (text,) = texts
+        self.begun.append(text)
+        if text in self._slow:
+            self.answer.wait(15)
+        self.ended.append(text)
+        return np.full((1, self.dimension), PASSAGES.index(text), dtype=np.float32)
+
+
+class StoppingJournal(Journal):
+    """Of a worker that was told to stop."""
+
+    def still_mine(self) -> None:
+        raise HandedOverError
+
+
+@pytest.mark.parametrize(("slow", "kept"), [((1, 2), [0]), ((1,), [0, 2, 3])])
+def test_a_document_is_let_go_while_it_is_embedded(
+    parts: Parts, pinecone: PineconeServer, slow: Sequence[int], kept: Sequence[int]
+) -> None:
+    """What has come by then is kept; calls that run are left alone, and those not begun never are."""
+    embedder, cache = SlowEmbedder(slow), Cache()
+    with pytest.raises(HandedOverError):
+        embed_and_index(iter(CHUNKS), JOB, replace(parts, embedder=embedder, cache=cache), StoppingJournal())
+    unanswered = [PASSAGES[number] for number in slow]
+    try:
+        assert not set(unanswered) & set(embedder.ended), "it was not waited for"
+        assert sorted(cache.texts) == [PASSAGES[number] for number in kept]
+        asked = pinecone.indexes["docmill"].calls.total()
+    finally:
+        embedder.answer.set()
+    assert _soon(lambda: set(unanswered) <= set(embedder.ended))
+    everything = sorted([*unanswered, *cache.texts])
+    assert not _soon(lambda: sorted(embedder.begun) != everything or len(cache.texts) > len(kept))
+    assert pinecone.indexes["docmill"].calls.total() == asked
+
+
+def test_calls_that_run_when_another_fails_are_kept(parts: Parts) -> None:
+    """The document is tried again in seconds, and nothing is paid for twice."""
+    embedder, cache = SlowEmbedder([1]), Cache()
+
+    class AnswersWhenAsked(Journal):
+        def still_mine(self) -> None:
+            embedder.answer.set()
+
+    def passages() -> Iterator[Chunk]:
+        yield from CHUNKS[:2]
+        assert _soon(lambda: PASSAGES[1] in embedder.begun)
+        raise TransientError("storage_unavailable")
+
+    with pytest.raises(TransientError):
+        embed_and_index(passages(), JOB, replace(parts, embedder=embedder, cache=cache), AnswersWhenAsked())
+    assert sorted(cache.texts) == PASSAGES[:2]
 
 
 def _soon(condition: Callable[[], bool]) -> bool:

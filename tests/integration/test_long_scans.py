@@ -1,12 +1,23 @@
 """A long scan is read by all workers together, and comes out in order."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pypdfium2 as pdfium
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
 
-from docmill.api.models import ScannedPage
+from docmill import parts
+from docmill.api import shutdown, spreading
+from docmill.api.locks import document_lock
+from docmill.api.models import Document, ScannedPage
+from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
 from docmill.up.background import BackgroundSystem
 from tests.integration.files import pdf, scan
 from tests.integration.tenant import Tenant
@@ -39,6 +50,64 @@ def test_a_long_scan_is_offered_to_all_workers_and_joined_in_order(
     _until(lambda: not ScannedPage.objects.filter(document_id=document["document_id"]).exists())
     log = (system.home.path / "logs" / "worker-1.log").read_text()
     assert any("spread" in line and document["document_id"] in line for line in log.splitlines())
+
+
+@pytest.fixture
+def held(database: None) -> Iterator[Document]:
+    """A scan of three pages in work, held by this test, so that the running system leaves it alone."""
+    document = Document(
+        user=User.objects.create_user(f"tenant-{uuid4()}"), size_bytes=1, content_type="application/pdf"
+    )
+    with document_lock(document.id):
+        document.save()
+        ScannedPage.objects.bulk_create(ScannedPage(document=document, number=number) for number in (1, 2, 3))
+        yield document
+        document.delete()
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process as a helper whose extractor waits for a page until its time is over."""
+    path = tmp_path / "never-written.pdf"
+    os.mkfifo(path)
+
+    class Originals:
+        @contextmanager
+        def download(self, key: str) -> Iterator[Path]:
+            yield path
+
+    box = ExtractorProcess(BoxLimits(page_seconds=10))
+    monkeypatch.setattr(parts, "originals", Originals)
+    monkeypatch.setattr(parts, "extractor", lambda: box)
+    monkeypatch.setattr(spreading, "messages_waiting", lambda queues: 0)
+    yield
+    box.close()
+
+
+def test_a_helper_that_is_to_stop_lets_go_of_its_page(
+    held: Document, helper: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown, "is_asked", lambda: True)
+    monkeypatch.setattr(shutdown, "is_due", lambda: True)
+    assert spreading.help_with(held.id), "there is more for others"
+    assert _unread(held) == 3
+
+
+def test_a_helper_lets_go_of_a_page_of_a_deleted_scan(
+    held: Document, helper: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete_meanwhile() -> bool:
+        with psycopg.connect(settings.DATABASE_URL) as another:
+            another.execute("UPDATE api_document SET deleted_at = now() WHERE id = %s", (held.id,))
+        return False
+
+    monkeypatch.setattr(shutdown, "is_due", delete_meanwhile)
+    assert not spreading.help_with(held.id), "there is nothing more to do"
+    assert _unread(held) == 3
+
+
+def _unread(document: Document) -> int:
+    return ScannedPage.objects.filter(document=document, content=None, is_holders=False).count()
 
 
 def _until(condition: Callable[[], bool]) -> None:

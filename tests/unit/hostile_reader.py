@@ -18,6 +18,8 @@ def read(path: Path, content_type: str, content_of: ContentOf | None = None) -> 
     orders = path.read_text().splitlines()
     if orders[0] == "encrypted":
         raise PermanentError("encrypted")
+    if orders[0] == "hang_at_once":
+        time.sleep(3600)
     total = int(orders.pop(0).split()[1]) if orders[0].startswith("pages_total") else None
     return Reading("a hostile document", total, _pages(orders, path))
 
@@ -49,6 +51,10 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
             case "spin":
                 while True:
                     pass
+            case "wait_for_word":
+                while not path.with_suffix(".word").exists():
+                    time.sleep(0.01)
+                yield Page(number, "got word")
             case "eat_memory":
                 hoard = [bytearray(64 << 20) for _ in range(1000)]
                 yield Page(number, str(len(hoard)))

@@ -1,5 +1,6 @@
 """The box: a document may crash, hang, bloat or flood its extractor; it fails alone, and the next one is read."""
 
+import dataclasses
 import os
 import signal
 import socket
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
+from docmill.api.models import Document as Row
+from docmill.api.spreading import SpreadingExtractor
+from docmill.pipeline.errors import DocmillError, HandedOverError, PermanentError, TransientError
 from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
 
 LIMITS = BoxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
@@ -26,8 +29,6 @@ def box() -> Iterator[Box]:
     made: list[ExtractorProcess] = []
 
     def make(**limits: float) -> ExtractorProcess:
-        import dataclasses
-
         made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="tests.unit.hostile_reader:read"))
         return made[-1]
 
@@ -172,6 +173,69 @@ def test_leaving_a_document_early_ends_its_process(box: Box, document: Document)
         pid = int(next(iter(extraction)).text)
     assert is_gone(pid)
     assert texts(process, document("page fine")) == ["fine"]
+
+
+class WorkerToldToStop:
+    """Says to go on once, then to let the document go."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            raise HandedOverError
+
+
+def never_written(folder: Path) -> Path:
+    """A file that whoever reads it waits for."""
+    path = folder / "never-written.pdf"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("order", ["hang", "spin", "flood_stderr"])
+def test_a_document_is_let_go_while_its_page_is_read(box: Box, document: Document, order: str) -> None:
+    process, worker = box(), WorkerToldToStop()
+    extractor = SpreadingExtractor(process, Row(), worker, ring_for_help=None)
+    seen: list[str] = []
+    with pytest.raises(HandedOverError), extractor.open(document("who", order), "text/plain") as extraction:
+        seen.extend(page.text for page in extraction)
+    assert worker.asked == 2
+    assert is_gone(int(*seen)), "what was in the middle of a document reads no other"
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_a_document_is_let_go_before_its_first_page(box: Box, document: Document) -> None:
+    process = box()
+    before = texts(process, document("who"))
+    with pytest.raises(HandedOverError):
+        process.open(document("hang_at_once"), "text/plain", go_on=WorkerToldToStop())
+    assert is_gone(int(*before))
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_a_document_is_let_go_while_it_is_looked_through(box: Box, document: Document, tmp_path: Path) -> None:
+    process = box()
+    before = texts(process, document("who"))
+    extractor = SpreadingExtractor(process, Row(), WorkerToldToStop(), ring_for_help=lambda *_: None)
+    with pytest.raises(HandedOverError), extractor.open(never_written(tmp_path), "application/pdf"):
+        pass
+    assert is_gone(int(*before))
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_time_spent_asking_whether_to_go_on_is_not_the_documents(box: Box, document: Document) -> None:
+    """The question takes longer than the page may; a document that goes on in time is read."""
+    path = document("wait_for_word", "page fine")
+
+    def slow_to_answer() -> None:
+        path.with_suffix(".word").touch()
+        until = time.monotonic() + 4
+        wait_until(lambda: time.monotonic() > until)
+
+    with box(page_seconds=3, total_seconds=3).open(path, "text/plain", go_on=slow_to_answer) as extraction:
+        assert [page.text for page in extraction] == ["got word", "fine"]
 
 
 def test_a_slow_consumer_is_not_timed_and_holds_the_extractor_back(box: Box, document: Document) -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,9 +31,17 @@ from docmill.pipeline.types import Page
 _log = logging.getLogger("docmill.extract")
 _STDERR_TAIL = 8192
 _START_SECONDS = 60.0
+_ASK_EVERY = 1.0
 _PASSED_ON = ("DOCMILL_OCR", "DOCMILL_OCR_THREADS", "DOCMILL_OCR_LANGUAGES")
 _REPORTED = {"corrupt", "encrypted", "unsupported_type", "too_many_pages", "too_much_text", "memory_limit"}
 _OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Out of memory", b"cannot allocate memory")
+
+GoOn = Callable[[], object]
+"""Called about once a second while the extractor is waited for; it may raise, which ends the reading."""
+
+
+def _go_on_always() -> None:
+    """Nothing ends the reading but the document itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +80,20 @@ class ExtractorProcess:
         """Start the process if it does not run; the names of the walls that stand around it."""
         return self._process().walls
 
-    def open(self, path: Path, content_type: str, elsewhere: "Elsewhere | None" = None) -> "Extraction":
+    def open(
+        self,
+        path: Path,
+        content_type: str,
+        elsewhere: "Elsewhere | None" = None,
+        go_on: GoOn = _go_on_always,
+    ) -> "Extraction":
         """Begin to read the file at `path`; `elsewhere` knows pages that others may read.
 
         Raises PermanentError: `corrupt`, `encrypted`, `too_many_pages`, `memory_limit`, `timeout`,
-        `extractor_crashed`; TransientError `extractor_crashed` when the process was killed from outside.
+        `extractor_crashed`; TransientError `extractor_crashed` when the process was killed from outside; and what
+        `go_on` raises.
         """
-        extraction = self._ask(path, content_type, elsewhere, what="pages")
+        extraction = self._ask(path, content_type, go_on, elsewhere, what="pages")
         try:
             extraction.wait_for_header()
         except BaseException:
@@ -86,29 +101,31 @@ class ExtractorProcess:
             raise
         return extraction
 
-    def survey(self, path: Path, content_type: str) -> Survey:
+    def survey(self, path: Path, content_type: str, go_on: GoOn = _go_on_always) -> Survey:
         """Which pages need OCR, as far as a quick look tells. Raises as `open` does."""
-        extraction = self._ask(path, content_type, what="survey")
+        extraction = self._ask(path, content_type, go_on, what="survey")
         try:
             return extraction.wait_for_survey()
         finally:
             extraction.close()
 
-    def content(self, path: Path, content_type: str, number: int) -> dict[str, Any]:
+    def content(self, path: Path, content_type: str, number: int, go_on: GoOn = _go_on_always) -> dict[str, Any]:
         """The content of one page, by its number: a frame for the process that lays the document out. Raises as `open`
         does."""
-        extraction = self._ask(path, content_type, what="content", number=number)
+        extraction = self._ask(path, content_type, go_on, what="content", number=number)
         try:
             return extraction.wait_for_content()
         finally:
             extraction.close()
 
-    def _ask(self, path: Path, content_type: str, elsewhere: "Elsewhere | None" = None, **request: Any) -> "Extraction":
+    def _ask(
+        self, path: Path, content_type: str, go_on: GoOn, elsewhere: "Elsewhere | None" = None, **request: Any
+    ) -> "Extraction":
         process = self._process()
         numbers = sorted(elsewhere.numbers) if elsewhere else []
         request |= {"path": str(path.absolute()), "content_type": content_type, "elsewhere": numbers}
         process.send(request, time.monotonic() + self.limits.page_seconds)
-        return Extraction(self, process, elsewhere)
+        return Extraction(self, process, go_on, elsewhere)
 
     def close(self) -> None:
         """End the process and remove what it left on disk."""
@@ -145,11 +162,14 @@ class Extraction:
     `ExtractorProcess.open` does, and PermanentError `too_much_text`.
     """
 
-    def __init__(self, owner: ExtractorProcess, process: "_Running", elsewhere: Elsewhere | None = None) -> None:
+    def __init__(
+        self, owner: ExtractorProcess, process: "_Running", go_on: GoOn, elsewhere: Elsewhere | None = None
+    ) -> None:
         self.title: str | None = None
         self.pages_total: int | None = None
         self._owner = owner
         self._process = process
+        self._go_on = go_on
         self._elsewhere = elsewhere
         self._asked: set[int] = set()
         self._limits = owner.limits
@@ -237,20 +257,31 @@ class Extraction:
 
     def _next(self, *kinds: str) -> dict[str, Any]:
         """The next frame, of these kinds or the end; errors are raised."""
-        seconds = min(self._limits.page_seconds, self._limits.total_seconds - self._waited)
-        began = time.monotonic()
         try:
-            frame = self._process.next_frame(began + seconds)
+            frame = self._awaited_frame()
         except BadFrameError as error:
             raise self._crashed(str(error)) from error
-        finally:
-            self._waited += time.monotonic() - began
         if frame["kind"] == "error":
             self._finish(frame)
             raise self._reported(frame)
         if frame["kind"] not in (*kinds, "end"):
             raise self._crashed("a frame out of order")
         return frame
+
+    def _awaited_frame(self) -> dict[str, Any]:
+        """The next frame, asking once a second whether to go on. The time that asking takes is not the extractor's."""
+        left = min(self._limits.page_seconds, self._limits.total_seconds - self._waited)
+        while True:
+            began = time.monotonic()
+            frame = self._process.next_frame(began + min(left, _ASK_EVERY))
+            took = time.monotonic() - began
+            self._waited += took
+            left -= took
+            if frame is not None:
+                return frame
+            if left <= 0:
+                raise _timed_out()
+            self._go_on()
 
     def _reported(self, frame: dict[str, Any]) -> DocmillError:
         code, message = frame.get("code"), frame.get("message")
@@ -299,6 +330,8 @@ class _Running:
             self._selector.register(stream, selectors.EVENT_READ)
         try:
             ready = self.next_frame(time.monotonic() + _START_SECONDS)
+            if ready is None:
+                raise _timed_out()
         except BaseException:
             self.end()
             raise
@@ -337,8 +370,8 @@ class _Running:
         self._memory = memory if isinstance(memory, int) else 0
         self._stale = frame.get("code") in ("memory_limit", "extractor_crashed")
 
-    def next_frame(self, deadline: float) -> dict[str, Any]:
-        """The next frame, waited for until `deadline` (monotonic seconds)."""
+    def next_frame(self, deadline: float) -> dict[str, Any] | None:
+        """The next frame, waited for until `deadline` (monotonic seconds); None when it has not come by then."""
         while True:
             if len(self._buffer) >= LENGTH.size:
                 (length,) = LENGTH.unpack_from(self._buffer)
@@ -349,15 +382,15 @@ class _Running:
                     data = bytes(self._buffer[LENGTH.size : end])
                     del self._buffer[:end]
                     return parse_frame(data)
-            self._receive(deadline)
+            # Asked for each time: a process that floods standard error without sending frames must not keep us here.
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._receive(left)
 
-    def _receive(self, deadline: float) -> None:
-        """Take in what the process has written, frames and standard error; raise when it ended or time is up."""
-        left = deadline - time.monotonic()
-        ready = self._selector.select(max(left, 0.0))
-        if not ready and left <= 0:
-            raise _timed_out()
-        for key, _ in ready:
+    def _receive(self, seconds: float) -> None:
+        """Take in what the process writes within so many seconds, frames and standard error; raise when it ended."""
+        for key, _ in self._selector.select(seconds):
             data = os.read(key.fd, 1 << 18)
             if key.fileobj is self._popen.stderr:
                 self._stderr += data
@@ -368,9 +401,6 @@ class _Running:
                 self._buffer += data
             else:
                 raise self._died()
-        # A process that floods standard error without sending frames must not keep us here.
-        if left <= 0:
-            raise _timed_out()
 
     def _died(self) -> DocmillError:
         self._drain_stderr()
