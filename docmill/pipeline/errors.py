@@ -104,6 +104,7 @@ _NO_MEMORY = (
     "cannot allocate",
     "insufficient memory",
     "can't start new thread",
+    "failed to map segment",  # of a shared library that is imported
 )
 
 

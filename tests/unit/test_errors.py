@@ -35,7 +35,14 @@ def test_an_error_without_words_of_its_own_takes_the_catalogues() -> None:
     assert TransientError("storage_unavailable").message == CATALOGUE["storage_unavailable"].message
 
 
-@pytest.mark.parametrize("words", ["std::bad_alloc", "Failed to allocate memory for requested buffer of size 9"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "std::bad_alloc",
+        "Failed to allocate memory for requested buffer of size 9",
+        "numpy/_core.so: failed to map segment from shared object",
+    ],
+)
 def test_memory_that_ran_out_is_known_by_a_librarys_words_below_other_errors(words: str) -> None:
     wrapped = ValueError("no embedding")
     wrapped.__cause__ = RuntimeError(words)
