@@ -85,7 +85,7 @@ class Document(models.Model):
     last_error = models.JSONField(null=True)
     next_retry_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(default=timezone.now)
-    # When the sweep last rang for this document.
+    # When the sweep last rang for this document, unless a worker has begun it since.
     rung_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(default=timezone.now)
