@@ -208,6 +208,29 @@ def test_a_clock_that_jumps_leaves_no_document_waiting(
     assert {installation.wait_for_end(one)["status"] for one in document_ids} == {"completed"}
 
 
+@pytest.mark.long
+def test_clocks_that_jump_to_and_fro_ring_no_bell_twice(installation: Installation, upload: Uploads) -> None:
+    document_id = upload(LONG)
+    installation.wait_for_work(document_id)
+    before = _rung(installation)
+    for name in ("worker-0", "worker-1"):
+        installation.kill_worker(name)
+    wait_until(lambda: _rung(installation) > before, 30, "the sweep rings")
+    for seconds in (3600, 0, -3600, 0):
+        with installation.clock_off(seconds):
+            swept = _sweeps(installation)
+            wait_until(lambda swept=swept: _sweeps(installation) > swept + 2, 30, "it sweeps by that clock")
+    assert _rung(installation) == before + 1
+    for name in ("worker-0", "worker-1"):
+        installation.start_again(name)
+    assert installation.wait_for_end(document_id)["status"] == "completed"
+
+
+def _sweeps(installation: Installation) -> int:
+    events = installation.log_events("housekeeping")
+    return sum("tasks.sweep" in event["event"] and "succeeded" in event["event"] for event in events)
+
+
 def _rung(installation: Installation) -> int:
     return sum(event["event"] == "rung_again" for event in installation.log_events())
 
