@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread clean
+.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread clean
 
 install: $(VENV)/.installed
 
@@ -52,8 +52,11 @@ test: lint
 demo: install
 	$(BIN)/docmill demo
 
+# The tests that take a minute or more, which 'make test' leaves out.
+test-long: install
+	$(BIN)/pytest tests -m long
+
 faults: install
-	$(BIN)/pytest tests/faults
 	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(LOGS),--logs $(LOGS))
 
 # CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.
