@@ -57,6 +57,12 @@ def check(running: tuple[Installation, dict[str, bool]]) -> None:
     wait_until(lambda: not violations(installation.environ, accepted), 30, "nothing is violated")
 
 
+def is_claimed(installation: Installation, document_id: str) -> bool:
+    query = "SELECT claimed_at IS NOT NULL FROM api_document WHERE id = %s"
+    with installation.database() as database:
+        return bool(database.execute(query, (document_id,)).fetchone()[0])
+
+
 def crashes(installation: Installation, document_id: str) -> Any:
     with installation.database() as database:
         return database.execute("SELECT crashes FROM api_document WHERE id = %s", (document_id,)).fetchone()[0]
@@ -126,9 +132,8 @@ def test_a_worker_told_to_stop_gives_its_document_back_within_30_seconds(
     for name in ("worker-0", "worker-1"):
         installation.terminate_worker(name)
         installation.start_again(name)
-    attempt = installation.document(document_id)["attempt"]
-    assert attempt >= 2, "it was given back"
-    installation.wait_for_work(document_id, attempt)
+    wait_until(lambda: is_claimed(installation, document_id), 60, "it is in work again")
+    assert installation.document(document_id)["attempt"] >= 2, "it was given back"
     assert crashes(installation, document_id) == 0, "a stop is no crash"
     installation.kill_children()
     document = installation.wait_for_end(document_id, 240)
