@@ -25,20 +25,21 @@ MESSAGE_MAY_TAKE = timedelta(seconds=10)
 """A fresh document or a due retry is left to its own message for this long."""
 CLOCKS_DIFFER_BY = timedelta(seconds=10)
 """Machines' clocks agree at least so well; a time further ahead is none."""
-_REMEMBER = 2 * RING_AT_MOST_EVERY.total_seconds()
 _AT_ONCE = 500
 """Documents looked at in one sweep: those that dead workers left, then the oldest."""
 PARENT_SPEAKS_WITHIN = 3.0
 """Seconds for which a dead child's document is left to the child's parent, which knows more (lost_children.py)."""
 _first_found: dict[tuple[uuid.UUID, int], float] = {}
 _rung: dict[tuple[uuid.UUID, int], float] = {}
-"""When this process rang for an attempt, by a clock that nobody sets: the row's time tells nothing when clocks jump."""
+"""When this process rang for an attempt within the last minute, by a clock that nobody sets: the row's time tells
+nothing when clocks jump."""
 
 
 def sweep() -> dict[str, int]:
     """One round; the number of documents rung for, and of scanned pages forgotten."""
     now = timezone.now()
-    for attempt in [attempt for attempt, rung in _rung.items() if time.monotonic() - rung > _REMEMBER]:
+    minute_ago = time.monotonic() - RING_AT_MOST_EVERY.total_seconds()
+    for attempt in [attempt for attempt, rung in _rung.items() if rung <= minute_ago]:
         del _rung[attempt]
     return {"rung": sum(_ring(document, now) for document in abandoned(now)), "pages": spreading.forget_ended()}
 
@@ -63,12 +64,7 @@ def _unheld(now: datetime) -> list[Document]:
     """Rows first: a document that is claimed in between is held then."""
     unfinished = list(_ringable(now)[:_AT_ONCE])
     held = held_keys()
-    return [one for one in unfinished if lock_key(one.id) not in held and not _rung_lately(one)]
-
-
-def _rung_lately(document: Document) -> bool:
-    rung = _rung.get(_attempt(document))
-    return rung is not None and time.monotonic() - rung < RING_AT_MOST_EVERY.total_seconds()
+    return [one for one in unfinished if lock_key(one.id) not in held and _attempt(one) not in _rung]
 
 
 def _found_a_while_ago(left_open: list[Document]) -> list[Document]:

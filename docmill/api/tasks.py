@@ -22,7 +22,7 @@ from docmill.pipeline.errors import DocmillError, PermanentError
 log = structlog.get_logger("docmill.tasks")
 
 
-@shared_task(bind=True, max_retries=None, throws=(PermanentError,))
+@shared_task(bind=True, throws=(PermanentError,))
 def process_document(self: "Task[Any, Any]", s3_key: str, user_id: int, document_id: str) -> dict[str, Any]:
     """Work on one document. The message only names it: key, owner and all else are read from the row.
 
