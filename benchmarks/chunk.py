@@ -21,7 +21,7 @@ import sentencex
 
 from benchmarks.chunk_corpora import Passage, Question, Span, iou, load, precision, recall, within_budget
 from benchmarks.chunk_peers import PEERS
-from docmill.pipeline.chunk import Chunker, ChunkOptions, embedding_text
+from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
 from docmill.pipeline.embed.local import LocalEmbedder
 from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.types import Page, Vectors

@@ -109,7 +109,7 @@ def _set_up_docmill(environ: dict[str, str]) -> None:
     load_django()
     from django.core.management import call_command
 
-    from docmill.api.vector_index import setup_index
+    from docmill.documents.vector_index import setup_index
 
     call_command("migrate", verbosity=0)
     setup_index()
@@ -139,13 +139,13 @@ def _user() -> int:
 
 
 def _ingest(chunks: list[Chunk], user_id: int) -> float:
-    from docmill import parts
-    from docmill.api.journal import Attempt
-    from docmill.api.locks import document_lock
-    from docmill.api.models import Document
-    from docmill.api.vector_cache import PostgresVectorCache
-    from docmill.pipeline.index import record_id
-    from docmill.pipeline.ingest import Job, Parts, embed_and_index
+    from docmill import adapters
+    from docmill.documents.attempt import Attempt
+    from docmill.documents.locks import document_lock
+    from docmill.documents.models import Document
+    from docmill.documents.vector_cache import PostgresVectorCache
+    from docmill.pipeline.ingest import Adapters, Job, embed_and_index
+    from docmill.pipeline.vector_stores import record_id
 
     document = Document.objects.create(
         user_id=user_id, filename="bench.txt", content_type="text/plain", size_bytes=1, sha256=uuid.uuid4().hex
@@ -153,14 +153,18 @@ def _ingest(chunks: list[Chunk], user_id: int) -> float:
     with document_lock(document.id) as lock:
         assert lock is not None
         job = Job(str(document.id), user_id, "", "bench.txt", "text/plain")
-        adapters = Parts(
-            parts.originals(), parts.extractor(), parts.chunker({}), parts.embedder(), PostgresVectorCache(),
-            parts.vector_store(),
-        )  # fmt: skip
+        chosen = Adapters(
+            adapters.originals(),
+            adapters.extractor(),
+            adapters.chunker({}),
+            adapters.embedder(),
+            PostgresVectorCache(),
+            adapters.vector_store(),
+        )
         began = time.perf_counter()
-        total = embed_and_index(iter(chunks), job, adapters, Attempt(document, lock))
+        total = embed_and_index(iter(chunks), job, chosen, Attempt(document, lock))
         ids = [record_id(job.document_id, ordinal) for ordinal in range(total)]
-        adapters.index.wait_until_searchable(user_id, ids, timeout=60)
+        chosen.store.wait_until_searchable(user_id, ids, timeout=60)
         return time.perf_counter() - began
 
 
@@ -187,9 +191,9 @@ def _plain_sdks(chunks: list[Chunk], gemini: str, pinecone: str) -> float:
 
 
 def _report(arguments: argparse.Namespace, ours: float, reused: float, plain: float) -> None:
-    from docmill import parts
+    from docmill import adapters
 
-    embedder = parts.embedder()
+    embedder = adapters.embedder()
     calls = math.ceil(arguments.chunks / embedder.batch_size)
     floor = math.ceil(calls / embedder.concurrency) * arguments.latency
     one_by_one = 2 * calls * arguments.latency

@@ -97,12 +97,12 @@ DOCX_READERS: dict[str, Reader] = {"docmill": docmill_docx, "kreuzberg": kreuzbe
 
 
 def docmill_ocr(images: list[np.ndarray]) -> str:
-    from docmill.pipeline.extract import ocr
-    from docmill.pipeline.extract.layout import laid_out
-    from docmill.pipeline.extract.page_content import PageContent
+    from docmill.pipeline.extract.layout.page_content import PageContent
+    from docmill.pipeline.extract.layout.pages import laid_out
+    from docmill.pipeline.extract.ocr import engine
 
     contents = (
-        PageContent(number, float(image.shape[0]), ocr.read_image(image)[0], source="ocr")
+        PageContent(number, float(image.shape[0]), engine.read_image(image)[0], source="ocr")
         for number, image in enumerate(images, start=1)
     )
     return full_text(laid_out(contents, len(images), {}))

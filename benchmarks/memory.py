@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 from reportlab.pdfgen.canvas import Canvas
 
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 
 _WORDS = ("harbour", "ledger", "copper", "winter", "signal", "garden", "bridge", "carbon", "meadow", "engine", "island")
 _PLAIN = """

@@ -23,8 +23,8 @@ from reportlab.lib.pagesizes import A4, A6
 from reportlab.pdfgen.canvas import Canvas
 
 from benchmarks.scans import Scan, write_scanned_pdf
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 
 PLAYED = Path(__file__).parent / "played"
 _WORDS = ("harbour", "ledger", "copper", "winter", "signal", "garden", "bridge", "carbon", "meadow", "engine", "island")

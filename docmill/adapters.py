@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 
-from docmill.pipeline.chunk import PATH_CHARACTERS, Chunker, ChunkOptions
+from docmill.pipeline.chunking.chunker import PATH_CHARACTERS, Chunker, ChunkOptions
 from docmill.pipeline.embed import Embedder
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
-from docmill.pipeline.index import VectorStore
+from docmill.pipeline.extract.sandbox.limits import SandboxLimits
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.pipeline.vector_stores import VectorStore
 from docmill.storage import Originals
 
 
@@ -21,7 +22,7 @@ def _local_embedder() -> Embedder:
 
 
 def _pgvector_store(embedder: Embedder) -> VectorStore:
-    from docmill.pipeline.index.pgvector import PgvectorStore
+    from docmill.pipeline.vector_stores.pgvector import PgvectorStore
 
     return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
 
@@ -44,7 +45,7 @@ def _gemini_embedder() -> Embedder:
 
 
 def _pinecone_store(embedder: Embedder) -> VectorStore:
-    from docmill.pipeline.index.pinecone import PineconeStore
+    from docmill.pipeline.vector_stores.pinecone import PineconeStore
 
     return PineconeStore(
         settings.PINECONE_API_KEY,
@@ -107,7 +108,7 @@ def extractor() -> ExtractorProcess:
 
 def _new_extractor() -> ExtractorProcess:
     return ExtractorProcess(
-        BoxLimits(
+        SandboxLimits(
             page_seconds=settings.EXTRACT_PAGE_SECONDS,
             total_seconds=settings.EXTRACT_TOTAL_SECONDS,
             memory_bytes=settings.EXTRACT_MEMORY_BYTES,

@@ -15,7 +15,7 @@ class PlayedEngine:
     """Waits, and finds one line."""
 
     def read(self, image):  # type: ignore[no-untyped-def]
-        from docmill.pipeline.extract.segments import Segment
+        from docmill.pipeline.extract.layout.segments import Segment
 
         time.sleep(SECONDS)
         darkness = 255 * image.size - int(image.sum())
@@ -24,5 +24,5 @@ class PlayedEngine:
         return [Segment(text, 0.1 * width, 0.1 * height, 0.8 * width, 0.13 * height, 0.03 * height, ocr=True)], 0
 
 
-if "docmill.pipeline.extract.child" in sys.orig_argv:
-    import_module("docmill.pipeline.extract.ocr")._engine = PlayedEngine
+if "docmill.pipeline.extract.sandbox.child" in sys.orig_argv:
+    import_module("docmill.pipeline.extract.ocr.engine")._engine = PlayedEngine

@@ -5,7 +5,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from docmill.api.models import ApiKey
+from docmill.documents.models import ApiKey
 
 
 class ApiKeyAuthentication(BaseAuthentication):

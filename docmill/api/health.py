@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
-from docmill import parts
-from docmill.api.vector_index import verify_index
+from docmill import adapters
+from docmill.documents.vector_index import verify_index
 from docmill.pipeline.errors import DocmillError
 
 
@@ -76,7 +76,7 @@ def _redis(url: str) -> Callable[[], None]:
 
 
 def _storage() -> None:
-    parts.originals().check()
+    adapters.originals().check()
 
 
 _EMBEDDER_GOOD_FOR = 60.0
@@ -88,14 +88,14 @@ def _embedder() -> None:
     global _embedder_answered_at
     if time.monotonic() - _embedder_answered_at < _EMBEDDER_GOOD_FOR:
         return
-    vector = parts.embedder().embed_query("ready")
-    if vector.shape != (parts.embedder().dimension,):
+    vector = adapters.embedder().embed_query("ready")
+    if vector.shape != (adapters.embedder().dimension,):
         raise DocmillError("embedder_rejected", f"The embedder answered with shape {vector.shape}.")
     _embedder_answered_at = time.monotonic()
 
 
 def _vector_store() -> None:
-    parts.vector_store().check()
+    adapters.vector_store().check()
 
 
 def _index() -> None:
@@ -108,7 +108,7 @@ def _index() -> None:
 
 _CHECKS: list[tuple[str, Callable[[], None]]] = [
     ("database", _database),
-    ("broker", _redis(settings.CELERY_BROKER_URL)),
+    ("broker", _redis(settings.BROKER_URL)),
     ("results", _redis(settings.RESULTS_URL)),
     ("storage", _storage),
     ("embedder", _embedder),

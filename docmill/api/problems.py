@@ -10,7 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from docmill.config import sentry
+from docmill import sentry
 from docmill.pipeline.errors import CATALOGUE, DocmillError, is_disk_full
 
 log = structlog.get_logger("docmill.problems")

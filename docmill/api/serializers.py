@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from docmill.api.models import Chunk, Document
-from docmill.api.search import Found
+from docmill.documents.models import Chunk, Document
+from docmill.documents.search import Found
 
 DocumentFields = (
     "filename",

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 from rest_framework.request import Request
 
-from docmill import parts
+from docmill import adapters
 from docmill.pipeline.errors import PermanentError
 
 _METADATA_BYTES = 16 * 1024
@@ -88,7 +88,7 @@ def chunk_options(request: Request) -> dict[str, Any]:
     if unknown := set(options) - _CHUNK_OPTIONS:
         raise PermanentError("bad_options", f"Unknown options {sorted(unknown)}; there are {sorted(_CHUNK_OPTIONS)}.")
     try:
-        parts.chunker(options)
+        adapters.chunker(options)
     except (TypeError, ValueError) as error:
         raise PermanentError("bad_options", str(error)) from error
     return options

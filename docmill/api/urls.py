@@ -19,5 +19,3 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
 ]
-handler404 = "docmill.api.problems.not_found"
-handler500 = "docmill.api.problems.server_error"

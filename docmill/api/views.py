@@ -19,12 +19,13 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from docmill import parts
-from docmill.api import documents, intake, uploads
-from docmill.api.models import Chunk, Document
-from docmill.api.search import search
+from docmill import adapters
+from docmill.api import uploads
 from docmill.api.serializers import ChunkSerializer, DocumentSerializer, SearchSerializer, hit
-from docmill.api.tasks import ring
+from docmill.documents import intake, lifecycle
+from docmill.documents.enqueueing import enqueue_document
+from docmill.documents.models import Chunk, Document
+from docmill.documents.search import search
 from docmill.pipeline.errors import PermanentError, TransientError
 
 _LINK_SECONDS = 300
@@ -38,7 +39,7 @@ def _tenant(request: Request) -> int:
 
 
 def _document(request: Request, document_id: uuid.UUID) -> Document:
-    return get_object_or_404(Document, id=document_id, user_id=_tenant(request), deleted_at=None)
+    return get_object_or_404(Document.objects.live(), id=document_id, user_id=_tenant(request))
 
 
 class IngestView(APIView):
@@ -72,7 +73,7 @@ class IngestView(APIView):
             uploads.json_field(request, "metadata", "bad_metadata"),
             uploads.chunk_options(request),
         )
-        document, created = intake.accept(_tenant(request), upload, ring_bell=settings.DOCMILL_ASYNC)
+        document, created = intake.accept(_tenant(request), upload, enqueue=settings.DOCMILL_ASYNC)
         if created and not settings.DOCMILL_ASYNC:
             _work_now(document)
         return _accepted(request, document, created)
@@ -82,12 +83,12 @@ def _work_now(document: Document) -> None:
     """Do a worker's work within the request, retries included."""
     try:
         while document.status == Document.Status.PROCESSING:
-            documents.process(document.id, ring_for_help=None)
+            lifecycle.process(document.id, has_helpers=False)
             document.refresh_from_db()
             if document.next_retry_at:
                 time.sleep(max(document.next_retry_at.timestamp() - time.time(), 0))
     finally:
-        parts.extractor().close()
+        adapters.extractor().close()
 
 
 def _accepted(request: Request, document: Document, created: bool) -> Response:
@@ -135,7 +136,7 @@ class DocumentListView(ListAPIView[Document]):
             for name in ("status", "filename", "content_type")
             if name in self.request.query_params
         }
-        return Document.objects.filter(user_id=_tenant(self.request), deleted_at=None, **chosen)
+        return Document.objects.live().filter(user_id=_tenant(self.request), **chosen)
 
 
 class DocumentView(APIView):
@@ -149,7 +150,7 @@ class DocumentView(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, document_id: uuid.UUID) -> Response:
         """Gone from search at once; vectors, original and rows are removed right after."""
-        documents.mark_deleted(_document(request, document_id))
+        lifecycle.mark_deleted(_document(request, document_id))
         return Response(status=204)
 
 
@@ -160,10 +161,10 @@ class RetryView(APIView):
     def post(self, request: Request, document_id: uuid.UUID) -> Response:
         """Answer 202; 409 unless the document has failed."""
         document = _document(request, document_id)
-        if document.status != Document.Status.FAILED or not documents.start_again(document):
+        if document.status != Document.Status.FAILED or not lifecycle.start_again(document):
             raise PermanentError("conflict", "Only a failed document can be tried again.")
         if settings.DOCMILL_ASYNC:
-            ring(document)
+            enqueue_document(document)
         else:
             _work_now(document)
         return _accepted(request, document, created=True)
@@ -188,7 +189,7 @@ class ContentView(APIView):
         """A redirect to a link that lives for five minutes."""
         document = _document(request, document_id)
         return HttpResponseRedirect(
-            parts.originals().presigned_url(
+            adapters.originals().presigned_url(
                 document.s3_key, document.filename, document.content_type, seconds=_LINK_SECONDS
             )
         )
@@ -200,7 +201,7 @@ class TaskView(APIView):
     @extend_schema(parameters=[OpenApiParameter("task_id", str, "path")], responses=dict)
     def get(self, request: Request, task_id: uuid.UUID) -> Response:
         """State, result and error, from the result backend."""
-        document = get_object_or_404(Document, task_id=task_id, user_id=_tenant(request), deleted_at=None)
+        document = get_object_or_404(Document.objects.live(), task_id=task_id, user_id=_tenant(request))
         try:
             outcome: AsyncResult[Any] = AsyncResult(str(task_id))
             state, result = outcome.state, outcome.result

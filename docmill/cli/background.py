@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from docmill.client import Client
+from docmill.cli.client import Client
 from docmill.embedded.process import ServerError, spawn
 from docmill.up.home import Home
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from docmill.client import Client, Document
+from docmill.cli.background import background_system, own_environ
+from docmill.cli.client import Client, Document
+from docmill.cli.progress import follow_on_screen
 from docmill.embedded.ports import free_port
-from docmill.progress import follow_on_screen
-from docmill.up.background import background_system, own_environ
 
 PASSAGE_CHARACTERS = 400
 

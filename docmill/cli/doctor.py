@@ -50,15 +50,15 @@ def _look(name: str, look: Callable[[], str]) -> Check:
 
 
 def _storage_access() -> str:
-    from docmill import parts
+    from docmill import adapters
 
-    parts.originals().check()  # some storages make a missing bucket when they are written to
-    parts.originals().probe()
+    adapters.originals().check()  # some storages make a missing bucket when they are written to
+    adapters.originals().probe()
     return "writes, reads and deletes"
 
 
 def _queue_readers(queue: str) -> str:
-    from docmill.config import celery_app
+    from docmill.worker import celery_app
 
     answers = celery_app.control.inspect(timeout=2).active_queues() or {}
     nodes = [node for node, queues in answers.items() if queue in (entry["name"] for entry in queues)]
@@ -85,14 +85,14 @@ def _task_round_trip() -> str:
 
 
 def _extractor() -> str:
-    from docmill import parts
+    from docmill import adapters
 
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("docmill doctor")
         file.flush()
-        with parts.extractor().open(Path(file.name), "text/plain") as extraction:
+        with adapters.extractor().open(Path(file.name), "text/plain") as extraction:
             read = "".join(page.text for page in extraction)
-    parts.extractor().close()
+    adapters.extractor().close()
     if "docmill doctor" not in read:
         raise RuntimeError(f"the extractor read {read!r}")
     return "reads in its box"

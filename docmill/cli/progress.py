@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from docmill.client import Client, Document
+from docmill.cli.client import Client, Document
 
 _LINE_EVERY = 25  # percent between two lines of the same stage
 

@@ -1,5 +1,1 @@
-"""The Django project: settings, addresses, the ASGI application and the Celery application."""
-
-from docmill.config.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The Django project: settings, addresses, logs. It names the other packages in strings only."""

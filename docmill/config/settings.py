@@ -7,8 +7,6 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from docmill.config.every import Every
-
 
 class Environment(environ.Env):  # type: ignore[misc]
     """The environment; a number that is none is an error that names the variable."""
@@ -26,15 +24,15 @@ env = Environment()
 SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-ROOT_URLCONF = "docmill.config.urls"
-ASGI_APPLICATION = "docmill.config.asgi.application"
+ROOT_URLCONF = "docmill.api.urls"
+ASGI_APPLICATION = "docmill.api.asgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "docmill.api",
+    "docmill.documents",
 ]
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
@@ -56,68 +54,21 @@ if env.int("DATABASE_POOL", 0):
 
 # --- the broker and the result backend -------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379").rstrip("/")
-WORKERS = env.int("WORKERS", 4)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", 2.0)
 TIDY_SECONDS = env.float("TIDY_SECONDS", 3600.0)
 # How long a worker reads pages of a long scan before it gives way to documents that wait.
 SCAN_TURN_SECONDS = env.float("SCAN_TURN_SECONDS", 5.0)
-CELERY_BROKER_URL = f"{REDIS_URL}/0"
+BROKER_URL = f"{REDIS_URL}/0"
 RESULTS_URL = f"{REDIS_URL}/1"
-CELERY_RESULT_BACKEND = f"docmill.config.results:Results+{RESULTS_URL}"
-CELERY_RESULT_EXTENDED = True
-CELERY_RESULT_EXPIRES = 7 * 24 * 3600
-CELERY_TASK_TRACK_STARTED = True
-CELERY_TASK_SEND_SENT_EVENT = True
-CELERY_WORKER_SEND_TASK_EVENTS = True
-CELERY_TASK_DEFAULT_QUEUE = "documents"
-CELERY_TASK_ROUTES = {
-    "docmill.api.tasks.read_pages": {"queue": "pages"},
-    "docmill.api.tasks.sweep": {"queue": "housekeeping"},
-    "docmill.api.tasks.ring_for_retry": {"queue": "housekeeping"},
-    "docmill.api.tasks.child_timed_out": {"queue": "abandoned"},
-}
-# Early acknowledgement: recovery is the sweep's, from the row and the lock, so neither the visibility timeout nor a
-# lost queue matters and no poison message can loop in the broker.
-CELERY_TASK_ACKS_LATE = False
-# A message in a busy worker's hands would wait for that worker's long documents, and be lost with it.
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_DISABLE_PREFETCH = True
-CELERY_WORKER_CONSUMER = "docmill.config.consumer:SteadyConsumer"
-CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
-CELERY_WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes
+# How long the broker keeps a message that was taken and not acknowledged, seconds.
+BROKER_VISIBILITY_SECONDS = env.int("BROKER_VISIBILITY_SECONDS", 3600)
+
+# --- workers ---------------------------------------------------------------------------------------------------------
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 4)
+WORKER_MAX_TASKS_PER_CHILD = env.int("WORKER_MAX_TASKS_PER_CHILD", 200)
+WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_PER_CHILD", 1_500_000)  # kilobytes
 # A worker with an idle child that takes none of the waiting messages for so long ends itself; 0: never.
 WORKER_WATCHDOG_SECONDS = env.float("WORKER_WATCHDOG_SECONDS", 60.0)
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# A broker that is down must not hold an upload: the row is written, the sweep rings later.
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.2}
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 2,
-    "socket_timeout": 10,
-    "health_check_interval": 10,
-    "visibility_timeout": env.int("BROKER_VISIBILITY_SECONDS", 3600),
-    # By name: what a dead worker left ("abandoned") goes before what was begun ("again"), this before what is new
-    # ("documents"), and this before pages of others' scans.
-    "queue_order_strategy": "sorted",
-}
-CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2
-CELERY_REDIS_SOCKET_TIMEOUT = 10
-CELERY_BEAT_SCHEDULER = "docmill.config.every:SteadyScheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = SWEEP_SECONDS
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "docmill.api.tasks.sweep",
-        "schedule": Every(SWEEP_SECONDS),
-        "options": {"expires": SWEEP_SECONDS, "ignore_result": True},
-    },
-    "tidy": {
-        "task": "docmill.api.tasks.tidy",
-        "schedule": Every(TIDY_SECONDS),
-        "options": {"expires": TIDY_SECONDS, "ignore_result": True},
-    },
-}
 
 # --- the originals ---------------------------------------------------------------------------------------------------
 S3_BUCKET = env.str("S3_BUCKET", "docmill")
@@ -191,17 +142,9 @@ SPECTACULAR_SETTINGS = {
 # --- errors and logs -------------------------------------------------------------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
-if SENTRY_DSN:
-    from sentry_sdk.utils import BadDsn
-
-    from docmill.config import sentry
-
-    secrets = [SECRET_KEY, DATABASE_URL, REDIS_URL, GEMINI_API_KEY, PINECONE_API_KEY]
-    secrets += [env.str("AWS_SECRET_ACCESS_KEY", ""), env.str("AWS_SESSION_TOKEN", "")]
-    try:
-        sentry.begin(SENTRY_DSN, SENTRY_ENVIRONMENT, secrets)
-    except BadDsn as error:
-        raise ImproperlyConfigured(f"SENTRY_DSN is no DSN ({error}): copy it from the project's settings.") from error
+# What is struck from every event: keys, and URLs for their passwords.
+SECRETS = [SECRET_KEY, DATABASE_URL, REDIS_URL, GEMINI_API_KEY, PINECONE_API_KEY]
+SECRETS += [env.str("AWS_SECRET_ACCESS_KEY", ""), env.str("AWS_SESSION_TOKEN", "")]
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "docmill.config.logging.configure"
 LOGGING = {"level": LOG_LEVEL, "json": env.bool("LOG_JSON", False)}

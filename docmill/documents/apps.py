@@ -1,6 +1,24 @@
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from sentry_sdk.utils import BadDsn
+
+from docmill import sentry
 
 
-class ApiAppConfig(AppConfig):
-    name = "docmill.api"
+class DocumentsConfig(AppConfig):
+    """The Django application that owns the tables. Its label is the one that they were first made with."""
+
+    name = "docmill.documents"
     label = "api"
+
+    def ready(self) -> None:
+        """Begin to report to Sentry where one is named. Raises ImproperlyConfigured."""
+        if not settings.SENTRY_DSN:
+            return
+        try:
+            sentry.begin(settings.SENTRY_DSN, settings.SENTRY_ENVIRONMENT, settings.SECRETS)
+        except BadDsn as error:
+            raise ImproperlyConfigured(
+                f"SENTRY_DSN is no DSN ({error}): copy it from the project's settings."
+            ) from error

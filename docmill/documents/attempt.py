@@ -7,13 +7,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from docmill.api import shutdown
-from docmill.api.locks import DocumentLock
-from docmill.api.models import Chunk, Document
-from docmill.api.stage_clock import StageClock
+from docmill.documents.locks import DocumentLock
+from docmill.documents.models import Chunk, Document
+from docmill.documents.stage_clock import StageClock
 from docmill.pipeline.errors import HandedOverError, StaleAttemptError
 from docmill.pipeline.ingest import EmbeddedBatch
 from docmill.pipeline.types import Page
+from docmill.worker import shutdown
 
 _WRITE_EVERY = 0.5
 """Seconds between two writes of mere progress."""
@@ -154,9 +154,7 @@ class Attempt:
 
     def _write(self, **fields: Any) -> None:
         """Raise StaleAttemptError unless this attempt still owns the row."""
-        mine = Document.objects.filter(
-            id=self.document.id, attempt=self._number, status=Document.Status.PROCESSING, deleted_at=None
-        )
+        mine = Document.objects.in_progress().filter(id=self.document.id, attempt=self._number)
         if not mine.update(updated_at=timezone.now(), **fields):
             raise StaleAttemptError
         self._written_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Accepting an upload: temp file → bucket → row → bell. The row is written last, so it always has its original."""
+"""Accepting an upload: temp file → bucket → row → queue. The row is written last, so it always has its original."""
 
 import uuid
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, transaction
 
-from docmill import parts
-from docmill.api.models import Document
-from docmill.api.tasks import ring
+from docmill import adapters
+from docmill.documents.enqueueing import enqueue_document
+from docmill.documents.models import Document
 from docmill.pipeline.errors import DocmillError
 from docmill.pipeline.extract import detect_type
 
@@ -29,7 +29,7 @@ class Upload:
     options: dict[str, Any]
 
 
-def accept(user_id: int, upload: Upload, *, ring_bell: bool = True) -> tuple[Document, bool]:
+def accept(user_id: int, upload: Upload, *, enqueue: bool = True) -> tuple[Document, bool]:
     """Store an upload and write its row, 'processing'; the existing document and False when the content is known.
 
     Raises PermanentError (`unsupported_type`, `type_mismatch`, …) and TransientError (`storage_unavailable`).
@@ -49,12 +49,12 @@ def accept(user_id: int, upload: Upload, *, ring_bell: bool = True) -> tuple[Doc
         metadata=upload.metadata,
         options=upload.options,
     )
-    parts.originals().put(document.s3_key, upload.path, upload.sha256, content_type)
+    adapters.originals().put(document.s3_key, upload.path, upload.sha256, content_type)
     try:
         with transaction.atomic():
             document.save(force_insert=True)
-            if ring_bell:
-                transaction.on_commit(lambda: ring(document))
+            if enqueue:
+                transaction.on_commit(lambda: enqueue_document(document))
     except IntegrityError:
         # The same content came in twice at once and the other was first.
         _discard(document)
@@ -66,11 +66,11 @@ def accept(user_id: int, upload: Upload, *, ring_bell: bool = True) -> tuple[Doc
 
 
 def _existing(user_id: int, sha256: str) -> Document | None:
-    return Document.objects.filter(user_id=user_id, sha256=sha256, deleted_at=None).first()
+    return Document.objects.live().filter(user_id=user_id, sha256=sha256).first()
 
 
 def _discard(document: Document) -> None:
     try:
-        parts.originals().delete(document.s3_key)
+        adapters.originals().delete(document.s3_key)
     except DocmillError as error:
         log.warning("orphan_left", s3_key=document.s3_key, code=error.code)

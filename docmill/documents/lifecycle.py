@@ -13,15 +13,13 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from django.db.models import F
 from django.utils import timezone
 
-from docmill import parts
-from docmill.api import shutdown
-from docmill.api.journal import Attempt
-from docmill.api.locks import document_lock
-from docmill.api.models import Document
-from docmill.api.spreading import RingForHelp, SpreadingExtractor
-from docmill.api.vector_cache import PostgresVectorCache
-from docmill.api.vector_index import index_is_ours
-from docmill.config import sentry
+from docmill import adapters, sentry
+from docmill.documents.attempt import Attempt
+from docmill.documents.locks import OUTLIVES_ITS_PROCESS, document_lock
+from docmill.documents.models import Document
+from docmill.documents.ocr_fanout import FanoutExtractor
+from docmill.documents.vector_cache import PostgresVectorCache
+from docmill.documents.vector_index import index_is_ours
 from docmill.pipeline.errors import (
     DocmillError,
     HandedOverError,
@@ -31,7 +29,8 @@ from docmill.pipeline.errors import (
     is_disk_full,
     is_out_of_memory,
 )
-from docmill.pipeline.ingest import Job, Parts, ingest
+from docmill.pipeline.ingest import Adapters, Job, ingest
+from docmill.worker import shutdown
 
 log = structlog.get_logger("docmill.documents")
 
@@ -47,18 +46,18 @@ _RECORD_WITHIN = 60.0
 """Seconds to go on trying to write down how an attempt ended while the database is away."""
 
 
-def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, *, patience: float = 0.0) -> Document | None:
+def process(document_id: uuid.UUID, *, has_helpers: bool, patience: float = 0.0) -> Document | None:
     """Work on a document if nobody does, and return its row as the attempt left it.
 
     None means that there was nothing to do: another worker holds it, it is not due yet, or it has ended or is deleted.
-    `ring_for_help` asks other workers to read pages of a long scan; None where there are none. `patience` is for how
-    many seconds another worker's lock is waited for. Never raises for trouble with the document or a part; the row says
+    `has_helpers` says whether other workers can be asked to read pages of a long scan. `patience` is for how many
+    seconds another worker's lock is waited for. Never raises for trouble with the document or a part; the row says
     how it ended. Raises MemoryError, which leaves the attempt open as a crash does.
     """
     deadline = time.monotonic() + _WAIT_FOR_DATABASE
     while True:
         try:
-            return _process(document_id, ring_for_help, patience)
+            return _process(document_id, has_helpers, patience)
         except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
             log.warning("database_unavailable", document_id=str(document_id), error=str(error))
         if time.monotonic() > deadline or shutdown.is_asked():
@@ -67,7 +66,7 @@ def process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, *, patien
         time.sleep(1)
 
 
-def _process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, patience: float) -> Document | None:
+def _process(document_id: uuid.UUID, has_helpers: bool, patience: float) -> Document | None:
     if not index_is_ours():
         log.error("another_index_is_in_use", advice="start this process again with the settings of the index")
         return None
@@ -80,7 +79,7 @@ def _process(document_id: uuid.UUID, ring_for_help: RingForHelp | None, patience
         with structlog.contextvars.bound_contextvars(
             document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
         ):
-            return _work(Attempt(document, lock), ring_for_help)
+            return _work(Attempt(document, lock), has_helpers)
 
 
 def claim(document_id: uuid.UUID) -> Document | None:
@@ -90,11 +89,7 @@ def claim(document_id: uuid.UUID) -> Document | None:
     """
     now = timezone.now()
     with transaction.atomic():
-        document = (
-            Document.objects.select_for_update()
-            .filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None)
-            .first()
-        )
+        document = Document.objects.in_progress().select_for_update().filter(id=document_id).first()
         if document is None or _is_early(document, now):
             return None
         if document.claimed_at is not None:
@@ -106,7 +101,7 @@ def claim(document_id: uuid.UUID) -> Document | None:
             document.claimed_at = now
             document.stage = Document.Stage.DOWNLOADING
             document.next_retry_at = None
-            document.rung_at = None  # whatever was rung for, it is answered
+            document.enqueued_at = None  # whatever was enqueued, it is answered
             document.timings = {"queued": round((now - document.queued_at).total_seconds(), 3)}
         document.save()
     return document
@@ -117,12 +112,12 @@ def _is_early(document: Document, now: datetime) -> bool:
     return due is not None and timedelta(seconds=0.5) < due - now < FARTHEST_AHEAD
 
 
-def _work(attempt: Attempt, ring_for_help: RingForHelp | None) -> Document:
+def _work(attempt: Attempt, has_helpers: bool) -> Document:
     document = attempt.document
     log.info("attempt_started", filename=document.filename)
     try:
         try:
-            chunks_total = ingest(_job(document), _parts(attempt, ring_for_help), attempt)
+            chunks_total = ingest(_job(document), _adapters(attempt, has_helpers), attempt)
         finally:
             attempt.stop_clock()
         _record(lambda: complete(attempt, chunks_total))
@@ -194,6 +189,18 @@ def complete(attempt: Attempt, chunks_total: int) -> None:
     log.info("document_completed", chunks=chunks_total, pages=attempt.document.pages_done)
 
 
+def fail_timed_out(document_id: uuid.UUID) -> bool:
+    """Fail a document whose worker child was ended by the alarm of its stage; False if another worker has taken it up
+    or there is nothing to do."""
+    with document_lock(document_id, patience=OUTLIVES_ITS_PROCESS) as lock:
+        document = Document.objects.in_progress().filter(id=document_id).first()
+        if lock is None or document is None or document.claimed_at is None:
+            return False
+        sentence = f"The stage '{document.stage}' went far beyond its limit and was ended."
+        fail_left_open(document, PermanentError("timeout", sentence))
+    return True
+
+
 def fail_left_open(document: Document, error: DocmillError) -> None:
     """Write 'failed' for a document whose worker died; the caller holds the lock."""
     document.crashes += 1
@@ -227,7 +234,7 @@ def retry_later(attempt: Attempt, error: TransientError) -> None:
 
 def give_back(attempt: Attempt) -> None:
     """Return the document to the queue: this worker is stopping, or it is others' turn."""
-    attempt.close(stage=Document.Stage.QUEUED, queued_at=timezone.now(), rung_at=None)
+    attempt.close(stage=Document.Stage.QUEUED, queued_at=timezone.now(), enqueued_at=None)
     log.info("document_given_back")
 
 
@@ -256,7 +263,7 @@ def start_again(document: Document) -> bool:
         next_retry_at=None,
         claimed_at=None,
         completed_at=None,
-        rung_at=None,
+        enqueued_at=None,
         queued_at=timezone.now(),
     ):
         return False
@@ -294,12 +301,12 @@ def _job(document: Document) -> Job:
     return Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
 
 
-def _parts(attempt: Attempt, ring_for_help: RingForHelp | None) -> Parts:
-    return Parts(
-        originals=parts.originals(),
-        extractor=SpreadingExtractor(parts.extractor(), attempt.document, attempt.still_mine, ring_for_help),
-        chunker=parts.chunker(attempt.document.options),
-        embedder=parts.embedder(),
+def _adapters(attempt: Attempt, has_helpers: bool) -> Adapters:
+    return Adapters(
+        originals=adapters.originals(),
+        extractor=FanoutExtractor(adapters.extractor(), attempt.document, attempt.still_mine, has_helpers=has_helpers),
+        chunker=adapters.chunker(attempt.document.options),
+        embedder=adapters.embedder(),
         cache=PostgresVectorCache(),
-        index=parts.vector_store(),
+        store=adapters.vector_store(),
     )

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -35,6 +35,22 @@ class ApiKey(models.Model):
         secret = f"dm_{secrets.token_urlsafe(32)}"
         key = cls.objects.create(user=user, name=name, prefix=secret[:10], secret_sha256=cls.fingerprint(secret))
         return key, secret
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """The states that the rules of the document's life speak of."""
+
+    def live(self) -> Self:
+        """Not deleted by their owner."""
+        return self.filter(deleted_at=None)
+
+    def in_progress(self) -> Self:
+        """Waiting, or worked on."""
+        return self.live().filter(status=Document.Status.PROCESSING)
+
+    def completed(self) -> Self:
+        """Those that search vouches for."""
+        return self.live().filter(status=Document.Status.COMPLETED)
 
 
 class Document(models.Model):
@@ -85,13 +101,15 @@ class Document(models.Model):
     last_error = models.JSONField(null=True)
     next_retry_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(default=timezone.now)
-    # When the sweep last rang for this document, unless a worker has begun it since.
-    rung_at = models.DateTimeField(null=True)
+    # When the sweep last enqueued this document, unless a worker has begun it since.
+    enqueued_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
     completed_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -134,15 +152,15 @@ class Chunk(models.Model):
 
 
 class ScannedPage(models.Model):
-    """A page of a long scan that any worker may read for the one that holds the document; see spreading.py.
+    """A page of a long scan that any worker may read for the one that holds the document; see ocr_fanout.py.
 
-    `is_holders` keeps helpers away: the holder reads it, or a helper had trouble with it.
+    `reserved` keeps helpers away: the holder reads it, or a helper had trouble with it.
     """
 
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="scanned_pages")
     number = models.IntegerField()
     content = models.BinaryField(null=True)
-    is_holders = models.BooleanField(default=False)
+    reserved = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["document", "number"], name="one_row_per_page")]

@@ -1,7 +1,7 @@
-"""A long scan is read by the whole installation: each of its pages by whoever is free.
+"""OCR fan-out: a long scan is read by the whole installation: each of its pages by whoever is free.
 
 When a quick look finds many pages that need OCR, they are written down as rows of ScannedPage, and other workers are
-rung to help. A page is claimed by locking its row, so a helper that dies gives it back at once. The holder lays the
+asked to help. A page is claimed by locking its row, so a helper that dies gives it back at once. The holder lays the
 document out page by page, from the rows where they are filled, and reads itself what nobody reads. What was read stays
 until the document has ended, so neither a lost worker nor giving way to other documents costs it again. See
 docs/decisions/0003-spreading-ocr.md.
@@ -22,74 +22,66 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from docmill import parts
-from docmill.api import shutdown
-from docmill.api.broker import DOCUMENTS, PAGES, messages_waiting
-from docmill.api.models import Document, ScannedPage
+from docmill import adapters
+from docmill.documents.enqueueing import enqueue_page_readers
+from docmill.documents.models import Document, ScannedPage
 from docmill.pipeline.errors import DocmillError, HandedOverError, StaleAttemptError
-from docmill.pipeline.extract.process import Extraction, ExtractorProcess
+from docmill.pipeline.extract.sandbox.extraction import Extraction
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.worker import shutdown
+from docmill.worker.queues import DOCUMENT_QUEUES, PAGES, messages_waiting
 
-log = structlog.get_logger("docmill.spreading")
+log = structlog.get_logger("docmill.ocr_fanout")
 
-SPREAD_FROM = 4
-"""Pages that need OCR from which a document is spread."""
+FAN_OUT_FROM = 4
+"""Pages that need OCR from which a document is fanned out."""
 HELPERS = 64
 _LOOK_EVERY = 0.1
 
-RingForHelp = Callable[[Document, int], None]
 
+class FanoutExtractor:
+    """Reads one document through this worker's sandbox, and long scans with the help of others.
 
-class SpreadingExtractor:
-    """Reads one document through this worker's box, and long scans with the help of others.
-
-    `go_on()` raises when the document is to be let go; `ring_for_help(document, count)` asks so many workers to call
-    `help_with`. Without it every page is read here.
+    `go_on()` raises when the document is to be let go. Without helpers every page is read here.
     """
 
     def __init__(
-        self, box: ExtractorProcess, document: Document, go_on: Callable[[], None], ring_for_help: RingForHelp | None
+        self, sandbox: ExtractorProcess, document: Document, go_on: Callable[[], None], *, has_helpers: bool
     ) -> None:
-        self._box = box
+        self._sandbox = sandbox
         self._document = document
         self._go_on = go_on
-        self._ring_for_help = ring_for_help
+        self._has_helpers = has_helpers
 
     @contextmanager
     def open(self, path: Path, content_type: str) -> Iterator[Extraction]:
         """The document's pages; raises as ExtractorProcess.open does."""
-        with self._box.open(path, content_type, self._shared(path, content_type), self._go_on) as extraction:
+        with self._sandbox.open(path, content_type, self._shared(path, content_type), self._go_on) as extraction:
             yield extraction
 
     def _shared(self, path: Path, content_type: str) -> "SharedPages | None":
-        if self._ring_for_help is None:
+        if not self._has_helpers:
             return None
-        to_ocr = self._box.survey(path, content_type, self._go_on).to_ocr
-        if len(to_ocr) < SPREAD_FROM:
+        to_ocr = self._sandbox.survey(path, content_type, self._go_on).to_ocr
+        if len(to_ocr) < FAN_OUT_FROM:
             return None
-        return SharedPages(self._document, to_ocr, self._go_on, self._ring_for_help)
+        return SharedPages(self._document, to_ocr, self._go_on)
 
 
 class SharedPages:
     """The pages of a document that other workers may read, as the worker sees them that holds it."""
 
-    def __init__(
-        self,
-        document: Document,
-        numbers: Collection[int],
-        go_on: Callable[[], None],
-        ring_for_help: RingForHelp,
-    ) -> None:
+    def __init__(self, document: Document, numbers: Collection[int], go_on: Callable[[], None]) -> None:
         self.numbers = frozenset(numbers)
         self._document = document
         self._go_on = go_on
-        self._ring_for_help = ring_for_help
         self._began = time.monotonic()
         ScannedPage.objects.bulk_create(
             (ScannedPage(document=document, number=number) for number in sorted(numbers)), ignore_conflicts=True
         )
         # Whoever kept these to himself is gone.
-        ScannedPage.objects.filter(document=document, content=None, is_holders=True).update(is_holders=False)
-        log.info("spread", document_id=str(document.id), pages=len(numbers), unread=_unread(document).count())
+        ScannedPage.objects.filter(document=document, content=None, reserved=True).update(reserved=False)
+        log.info("fanned_out", document_id=str(document.id), pages=len(numbers), unread=_unread(document).count())
         self._ask_for_help()
 
     def content(self, number: int) -> dict[str, Any] | None:
@@ -114,21 +106,21 @@ class SharedPages:
 
     def _give_way(self) -> None:
         """A long scan takes turns with documents that wait, so that no small one waits behind it."""
-        if time.monotonic() - self._began > settings.SCAN_TURN_SECONDS and messages_waiting(DOCUMENTS):
+        if time.monotonic() - self._began > settings.SCAN_TURN_SECONDS and messages_waiting(DOCUMENT_QUEUES):
             log.info("gave_way", document_id=str(self._document.id))
             raise HandedOverError
 
     def _ask_for_help(self) -> None:
-        """Ring for as many workers as there are pages, unless rings are waiting: then all are busy."""
+        """Ask as many workers as there are pages, unless messages are waiting: then all are busy."""
         if messages_waiting((PAGES,)) == 0:
-            self._ring_for_help(self._document, min(_unread(self._document).count() - 1, HELPERS))
+            enqueue_page_readers(self._document.id, min(_unread(self._document).count() - 1, HELPERS))
 
     @staticmethod
     def _claim(page: ScannedPage) -> bool:
         """Keep the page from helpers; False when one is at it."""
         with transaction.atomic():
             free = ScannedPage.objects.select_for_update(skip_locked=True).filter(id=page.id, content=None)
-            return bool(free) and bool(free.update(is_holders=True))
+            return bool(free) and bool(free.update(reserved=True))
 
 
 def help_with(document_id: uuid.UUID) -> bool:
@@ -139,11 +131,11 @@ def help_with(document_id: uuid.UUID) -> bool:
     document = _in_work(document_id).first()
     if document is None or not _unread(document).exists():
         return False
-    with parts.originals().download(document.s3_key) as path:
+    with adapters.originals().download(document.s3_key) as path:
         while number := _next_page(document):
             with suppress(HandedOverError, StaleAttemptError):  # the page is as it was; what is next is seen below
                 _read_page(document, number, path)
-            if shutdown.is_asked() or messages_waiting(DOCUMENTS):
+            if shutdown.is_asked() or messages_waiting(DOCUMENT_QUEUES):
                 return True
     return False
 
@@ -166,12 +158,12 @@ def _read_page(document: Document, number: int, path: Path) -> None:
         if page is None:
             return
         try:
-            content = parts.extractor().content(path, document.content_type, number, partial(_go_on, document))
+            content = adapters.extractor().content(path, document.content_type, number, partial(_go_on, document))
             page.content = packed(content)
         except DocmillError as error:
             log.warning("page_left_to_holder", document_id=str(document.id), page=number, code=error.code)
-            page.is_holders = True
-        page.save(update_fields=["content", "is_holders"])
+            page.reserved = True
+        page.save(update_fields=["content", "reserved"])
 
 
 def _go_on(document: Document) -> None:
@@ -183,17 +175,16 @@ def _go_on(document: Document) -> None:
 
 
 def _in_work(document_id: uuid.UUID) -> QuerySet[Document]:
-    return Document.objects.filter(id=document_id, status=Document.Status.PROCESSING, deleted_at=None)
+    return Document.objects.in_progress().filter(id=document_id)
 
 
 def _unread(document: Document) -> QuerySet[ScannedPage]:
     """Pages that a helper may read, as long as the document is in work."""
     return ScannedPage.objects.filter(
         document=document,
-        document__status=Document.Status.PROCESSING,
-        document__deleted_at=None,
+        document__in=_in_work(document.id),
         content=None,
-        is_holders=False,
+        reserved=False,
     )
 
 

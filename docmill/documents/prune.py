@@ -9,11 +9,11 @@ import structlog
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from docmill import parts
-from docmill.api.models import CachedVector, Chunk, Document, VectorIndex
-from docmill.api.reindexing import forget_removed
+from docmill import adapters
+from docmill.documents.models import CachedVector, Chunk, Document, VectorIndex
+from docmill.documents.reindexing import forget_removed
 
-log = structlog.get_logger("docmill.tidying")
+log = structlog.get_logger("docmill.prune")
 
 ORPHANS_AFTER = timedelta(days=1)
 UNUSED_VECTORS_AFTER = timedelta(days=7)
@@ -21,11 +21,11 @@ _AT_ONCE = 1000
 _PREFIX = "documents/"
 
 
-def tidy() -> dict[str, int]:
+def prune() -> dict[str, int]:
     """One round; how much of each was removed. Raises TransientError when the storage is down."""
     return {
         "originals": _remove_orphans(),
-        "uploads": parts.originals().abandoned_parts_removed(_PREFIX, ORPHANS_AFTER.total_seconds()),
+        "uploads": adapters.originals().abandoned_parts_removed(_PREFIX, ORPHANS_AFTER.total_seconds()),
         "vectors": _remove_unused_vectors(),
         "removed_documents": sum(map(forget_removed, VectorIndex.objects.filter(active=True))),
     }
@@ -34,7 +34,7 @@ def tidy() -> dict[str, int]:
 def _remove_orphans() -> int:
     removed = 0
     for key in orphans():
-        parts.originals().delete(key)
+        adapters.originals().delete(key)
         log.info("orphan_removed", s3_key=key)
         removed += 1
     return removed
@@ -42,7 +42,7 @@ def _remove_orphans() -> int:
 
 def orphans() -> Iterator[str]:
     """Keys of originals, a day old or more, that no row names: an upload whose request died before it wrote its row."""
-    keys = parts.originals().keys_older_than(_PREFIX, ORPHANS_AFTER.total_seconds())
+    keys = adapters.originals().keys_older_than(_PREFIX, ORPHANS_AFTER.total_seconds())
     while some := list(islice(keys, _AT_ONCE)):
         named = set(Document.objects.filter(s3_key__in=some).values_list("s3_key", flat=True))
         yield from (key for key in some if key not in named and _is_original(key))

@@ -1,17 +1,72 @@
-"""Removing what a deleted or failed document left in the vector store, the bucket and the database."""
+"""Removing what deleted and failed documents left in the vector store, the bucket and the database.
 
+The sweep begins a round, which runs beside it in a thread of its own: a vector store that hangs holds up no document.
+"""
+
+import threading
 import uuid
+from collections.abc import Callable
 
 import structlog
+from django.db import connections
+from django.db.models import Exists, OuterRef, QuerySet
 
-from docmill import parts
-from docmill.api.locks import document_lock
-from docmill.api.models import Document
-from docmill.api.vector_index import verify_index
-from docmill.pipeline.errors import TransientError
-from docmill.pipeline.index import record_id
+from docmill import adapters
+from docmill.documents.locks import document_lock
+from docmill.documents.models import Chunk, Document
+from docmill.documents.vector_index import verify_index
+from docmill.pipeline.errors import DocmillError, TransientError
+from docmill.pipeline.vector_stores import record_id
 
-log = structlog.get_logger("docmill.purging")
+log = structlog.get_logger("docmill.purge")
+
+_AT_ONCE = 500
+"""Documents looked at in one round, oldest first."""
+
+
+class Clearing:
+    """Rounds of clearing away, one at a time."""
+
+    def __init__(self) -> None:
+        self._under_way = threading.Lock()
+
+    def begin(self) -> None:
+        """Begin a round, unless the last one is still at work."""
+        if self._under_way.acquire(blocking=False):
+            threading.Thread(target=self._run, name="clearing", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            clear_away()
+        except Exception:
+            log.exception("clearing_failed")
+        finally:
+            connections.close_all()
+            self._under_way.release()
+
+
+def clear_away() -> None:
+    """One round: purge deleted documents, and clear failed ones. Trouble with one postpones that one."""
+    for document in _deleted():
+        _try(purge, document)
+    for document in _failed_with_chunks():
+        _try(clear_failed, document)
+
+
+def _deleted() -> QuerySet[Document]:
+    return Document.objects.filter(deleted_at__isnull=False).order_by("deleted_at")[:_AT_ONCE]
+
+
+def _failed_with_chunks() -> QuerySet[Document]:
+    chunks = Chunk.objects.filter(document=OuterRef("pk"))
+    return Document.objects.filter(Exists(chunks), status=Document.Status.FAILED)[:_AT_ONCE]
+
+
+def _try(clear: Callable[[uuid.UUID], bool], document: Document) -> None:
+    try:
+        clear(document.id)
+    except DocmillError as error:
+        log.warning("clearing_postponed", document_id=str(document.id), code=error.code, message=error.message)
 
 
 def purge(document_id: uuid.UUID) -> bool:
@@ -26,7 +81,7 @@ def purge(document_id: uuid.UUID) -> bool:
         if lock is None or document is None:
             return False
         remove_vectors(document)
-        parts.originals().delete(document.s3_key)
+        adapters.originals().delete(document.s3_key)
         document.delete()
     log.info("document_purged", document_id=str(document_id))
     return True
@@ -46,7 +101,7 @@ def clear_failed(document_id: uuid.UUID) -> bool:
 
 def remove_vectors(document: Document) -> None:
     """Delete the document's vectors by the ids of its chunk rows, and check that none is left."""
-    store, document_id = parts.vector_store(), str(document.id)
+    store, document_id = adapters.vector_store(), str(document.id)
     ordinals = document.chunks.values_list("ordinal", flat=True)
     store.delete(document.user_id, [record_id(document_id, ordinal) for ordinal in ordinals])
     left = list(store.record_ids(document.user_id, document_id))

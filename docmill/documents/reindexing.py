@@ -15,13 +15,13 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from docmill import parts
-from docmill.api.locks import document_lock
-from docmill.api.models import Chunk, Document, IndexedDocument, VectorIndex
-from docmill.api.vector_cache import PostgresVectorCache
+from docmill import adapters
+from docmill.documents.locks import document_lock
+from docmill.documents.models import Chunk, Document, IndexedDocument, VectorIndex
+from docmill.documents.vector_cache import PostgresVectorCache
 from docmill.pipeline.errors import TransientError
-from docmill.pipeline.index import record_id
-from docmill.pipeline.ingest import SEARCHABLE_WITHIN, EmbeddedBatch, Job, Parts, embed_and_index
+from docmill.pipeline.ingest import SEARCHABLE_WITHIN, Adapters, EmbeddedBatch, Job, embed_and_index
+from docmill.pipeline.vector_stores import record_id
 
 log = structlog.get_logger("docmill.reindexing")
 
@@ -48,7 +48,7 @@ def reindex(target: VectorIndex, report: Report) -> VectorIndex | None:
             report(*_progress(target))
         forget_removed(target)
         for tenant, ids in tenants.items():
-            parts.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN, time.sleep)
+            adapters.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN, time.sleep)
         if _bring_into_use(target):
             report(*_progress(target))
             return old
@@ -57,18 +57,16 @@ def reindex(target: VectorIndex, report: Report) -> VectorIndex | None:
 def too_long() -> int:
     """How many chunks have more tokens than the model of the settings reads: their ends would not be searched."""
     return Chunk.objects.filter(
-        document__status=Document.Status.COMPLETED, token_count__gt=parts.embedder().max_tokens
+        document__status=Document.Status.COMPLETED, token_count__gt=adapters.embedder().max_tokens
     ).count()
 
 
 def forget_removed(index: VectorIndex) -> int:
     """Remove what a reindexing wrote of documents that are gone since; how many there were."""
-    living = Document.objects.filter(
-        id=OuterRef("document_id"), status=Document.Status.COMPLETED, deleted_at__isnull=True
-    )
+    living = Document.objects.completed().filter(id=OuterRef("document_id"))
     removed = 0
     for entry in index.documents.filter(~Exists(living)).iterator():
-        store = parts.vector_store()
+        store = adapters.vector_store()
         store.delete(entry.user_id, list(store.record_ids(entry.user_id, str(entry.document_id))))
         entry.delete()
         removed += 1
@@ -79,15 +77,11 @@ def _missing(index: VectorIndex) -> QuerySet[Document]:
     done = IndexedDocument.objects.filter(
         index=index, document_id=OuterRef("id"), completed_at=OuterRef("completed_at")
     )
-    return _completed().filter(~Exists(done))
-
-
-def _completed() -> QuerySet[Document]:
-    return Document.objects.filter(status=Document.Status.COMPLETED, deleted_at=None)
+    return Document.objects.completed().filter(~Exists(done))
 
 
 def _progress(index: VectorIndex) -> tuple[int, int]:
-    total = _completed().count()
+    total = Document.objects.completed().count()
     return total - _missing(index).count(), total
 
 
@@ -114,12 +108,15 @@ def _patiently(index: VectorIndex, document: Document) -> list[str]:
 def _write(index: VectorIndex, document: Document) -> list[str]:
     """Embed and write one document, held so that it is not removed meanwhile; no ids when it is gone or in use."""
     with document_lock(document.id) as lock:
-        if lock is None or not _completed().filter(id=document.id, completed_at=document.completed_at).exists():
+        if (
+            lock is None
+            or not Document.objects.completed().filter(id=document.id, completed_at=document.completed_at).exists()
+        ):
             time.sleep(0.1)
             return []
         job = Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
         chunks: Any = document.chunks.order_by("ordinal").iterator(chunk_size=500)  # rows have a Chunk's fields
-        total = embed_and_index(chunks, job, _parts(), _Rows(document))
+        total = embed_and_index(chunks, job, _adapters(), _Rows(document))
         IndexedDocument.objects.update_or_create(
             index=index,
             document_id=document.id,
@@ -128,14 +125,14 @@ def _write(index: VectorIndex, document: Document) -> list[str]:
     return [record_id(str(document.id), ordinal) for ordinal in range(total)]
 
 
-def _parts() -> Parts:
-    return Parts(
-        originals=parts.originals(),
-        extractor=parts.extractor(),
-        chunker=parts.chunker({}),
-        embedder=parts.embedder(),
+def _adapters() -> Adapters:
+    return Adapters(
+        originals=adapters.originals(),
+        extractor=adapters.extractor(),
+        chunker=adapters.chunker({}),
+        embedder=adapters.embedder(),
         cache=PostgresVectorCache(),
-        index=parts.vector_store(),
+        store=adapters.vector_store(),
     )
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from docmill import parts
-from docmill.api.models import Chunk, Document
-from docmill.api.vector_index import verify_index
-from docmill.pipeline.chunk import passage_text
+from docmill import adapters
+from docmill.documents.models import Chunk, Document
+from docmill.documents.vector_index import verify_index
+from docmill.pipeline.chunking.chunker import passage_text
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.text import clean
@@ -35,7 +35,7 @@ def search(user_id: int, query: str, top_k: int, wanted: dict[str, Any]) -> list
     within = _documents(user_id, wanted)
     if within == []:
         return []
-    vector = parts.embedder().embed_query(clean(query))
+    vector = adapters.embedder().embed_query(clean(query))
     candidates = _candidates(user_id, vector, max(CANDIDATES, top_k * _SPARE), within)
     texts = [passage_text(found.chunk.headings, found.chunk.text) for found in candidates]
     scores = rank(query, texts, [found.score for found in candidates])
@@ -45,7 +45,7 @@ def search(user_id: int, query: str, top_k: int, wanted: dict[str, Any]) -> list
 
 def _candidates(user_id: int, vector: Vector, wanted: int, within: list[str] | None) -> list[Found]:
     """The nearest vouched chunks; asks for more while too many hits are not vouched for."""
-    store, ask = parts.vector_store(), wanted
+    store, ask = adapters.vector_store(), wanted
     for _ in range(_ROUNDS):
         hits = store.query(user_id, vector, ask, within)
         found = _vouched(user_id, hits)
@@ -59,7 +59,7 @@ def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
     """The ids that a filter leaves, None without a filter."""
     if not wanted:
         return None
-    documents = Document.objects.filter(user_id=user_id, status=Document.Status.COMPLETED, deleted_at=None)
+    documents = Document.objects.completed().filter(user_id=user_id)
     if "document_id" in wanted:
         documents = documents.filter(id__in=wanted["document_id"])
     if "filename" in wanted:
@@ -81,10 +81,7 @@ def _vouched(user_id: int, hits: list[Hit]) -> list[Found]:
         document_id, _, ordinal = hit.id.rpartition("#")
         ordinals.setdefault(document_id, []).append(int(ordinal))
     chunks = Chunk.objects.select_related("document").filter(
-        document__user_id=user_id,
-        document__status=Document.Status.COMPLETED,
-        document__deleted_at=None,
-        document_id__in=list(ordinals),
+        document__in=Document.objects.completed().filter(user_id=user_id, id__in=list(ordinals)),
         ordinal__in={ordinal for some in ordinals.values() for ordinal in some},
     )
     known = {f"{chunk.document_id}#{chunk.ordinal}": chunk for chunk in chunks}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from django.utils import timezone
 
-from docmill.api.models import CachedVector
+from docmill.documents.models import CachedVector
 from docmill.pipeline.types import Vector
 
 

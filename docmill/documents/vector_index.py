@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from docmill import parts
-from docmill.api.models import Document, VectorIndex
+from docmill import adapters
+from docmill.documents.models import Document, VectorIndex
 from docmill.pipeline.errors import DocmillError, PermanentError
 
 _SETTINGS = "EMBEDDER, EMBEDDING_DIMENSIONS, VECTOR_STORE and PINECONE_INDEX"
@@ -15,7 +15,7 @@ _SETTINGS = "EMBEDDER, EMBEDDING_DIMENSIONS, VECTOR_STORE and PINECONE_INDEX"
 def setup_index() -> VectorIndex:
     """Create the vector store's index and its row if there is none, and verify that it fits the settings."""
     if not VectorIndex.objects.filter(active=True).exists():
-        parts.vector_store().setup()
+        adapters.vector_store().setup()
         row = wanted_index()
         try:
             with transaction.atomic():
@@ -33,7 +33,7 @@ def verify_index() -> VectorIndex:
     """The index in use. Raises PermanentError `index_mismatch` unless it is the one of this process's settings, and
     what the vector store raises when it is first asked for its address."""
     active = verify_index_name()
-    address = parts.vector_store().address()
+    address = adapters.vector_store().address()
     if active.address not in ("", address):
         raise PermanentError(
             "index_mismatch",
@@ -63,7 +63,7 @@ def index_is_ours(*, hold: bool = False) -> bool:
     if active is None or not _has_wanted_name(active):
         return False
     try:
-        return active.address in ("", parts.vector_store().address())
+        return active.address in ("", adapters.vector_store().address())
     except DocmillError:
         return True
 
@@ -72,11 +72,11 @@ def make_wanted_index() -> None:
     """Create the store's index where it is missing, but never anew while documents are in it: an empty one would answer
     every search with nothing."""
     active = VectorIndex.objects.filter(active=True).first()
-    documents = Document.objects.filter(status=Document.Status.COMPLETED).count()
+    documents = Document.objects.completed().count()
     if active is None or not documents or not _has_wanted_name(active):
-        return parts.vector_store().setup()
+        return adapters.vector_store().setup()
     try:
-        parts.vector_store().check()
+        adapters.vector_store().check()
     except PermanentError as error:
         if error.code != "index_mismatch":
             raise
@@ -90,7 +90,7 @@ def make_wanted_index() -> None:
 def wanted_index() -> VectorIndex:
     """The row of the index that the settings name, made where there is none; it need not be in use, but it must be in
     the store."""
-    wanted, address = _wanted(), parts.vector_store().address()
+    wanted, address = _wanted(), adapters.vector_store().address()
     named: dict[str, Any] = {"store": wanted.store, "model": wanted.model, "dimension": wanted.dimension}
     if address:  # rows of earlier versions have none
         VectorIndex.objects.filter(**named, address="").update(address=address)
@@ -98,8 +98,8 @@ def wanted_index() -> VectorIndex:
 
 
 def _wanted() -> VectorIndex:
-    embedder = parts.embedder()
-    return VectorIndex(store=parts.vector_store().name, model=embedder.model, dimension=embedder.dimension)
+    embedder = adapters.embedder()
+    return VectorIndex(store=adapters.vector_store().name, model=embedder.model, dimension=embedder.dimension)
 
 
 def _has_wanted_name(active: VectorIndex) -> bool:

@@ -18,12 +18,12 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from docmill.pipeline.chunk import Chunker, embedding_text
+from docmill.pipeline.chunking.chunker import Chunker, embedding_text
 from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.embed.cache import VectorCache, cache_key
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.index import VectorStore, record_id
 from docmill.pipeline.types import Chunk, Page, Record, Vector, Vectors
+from docmill.pipeline.vector_stores import VectorStore, record_id
 
 SEARCHABLE_WITHIN = 60.0
 """Seconds that a vector store may take until queries see what was written."""
@@ -101,7 +101,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Adapters:
     """The adapters that one ingest works with."""
 
     originals: Originals
@@ -109,7 +109,7 @@ class Parts:
     chunker: Chunker
     embedder: Embedder
     cache: VectorCache
-    index: VectorStore
+    store: VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,36 +122,36 @@ class EmbeddedBatch:
     reused: int
 
 
-def ingest(job: Job, parts: Parts, journal: Journal) -> int:
+def ingest(job: Job, adapters: Adapters, journal: Journal) -> int:
     """Run the six steps and return the number of chunks, all searchable in the vector store.
 
     Writing 'completed' or 'failed' is the caller's. Raises PermanentError, TransientError, StaleAttemptError or
     HandedOverError.
     """
     journal.downloading()
-    with parts.originals.download(job.s3_key) as path:  # 1 download
+    with adapters.originals.download(job.s3_key) as path:  # 1 download
         journal.extracting()
-        with parts.extractor.open(path, job.content_type) as extraction:  # 2 extract
+        with adapters.extractor.open(path, job.content_type) as extraction:  # 2 extract
             pages = _journalled(extraction, journal)
-            chunks = parts.chunker.chunks(pages)  # 3 chunk
-            total = embed_and_index(chunks, job, parts, journal)  # 4 embed, 5 index
+            chunks = adapters.chunker.chunks(pages)  # 3 chunk
+            total = embed_and_index(chunks, job, adapters, journal)  # 4 embed, 5 index
     if total == 0:
         raise PermanentError("no_text")
     journal.indexing()
     leftovers = journal.leftovers(total)
     wait = _asking(journal)
-    parts.index.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers], wait)
+    adapters.store.delete(job.tenant, [record_id(job.document_id, ordinal) for ordinal in leftovers], wait)
     ids = [record_id(job.document_id, ordinal) for ordinal in range(total)]
-    parts.index.wait_until_searchable(job.tenant, ids, SEARCHABLE_WITHIN, wait)
+    adapters.store.wait_until_searchable(job.tenant, ids, SEARCHABLE_WITHIN, wait)
     return total
 
 
-def embed_and_index(chunks: Iterable[Chunk], job: Job, parts: Parts, journal: VectorJournal) -> int:
+def embed_and_index(chunks: Iterable[Chunk], job: Job, adapters: Adapters, journal: VectorJournal) -> int:
     """Embed a document's chunks and write them to the vector store, in batches; return how many there are."""
     total = 0
     with (
-        closing(_embedded(chunks, job, parts, journal)) as batches,
-        closing(_indexed(batches, job, parts, journal)) as indexed,
+        closing(_embedded(chunks, job, adapters, journal)) as batches,
+        closing(_indexed(batches, job, adapters, journal)) as indexed,
     ):
         for count in indexed:
             total += count
@@ -167,7 +167,7 @@ def _journalled(extraction: PageStream, journal: Journal) -> Iterator[Page]:
 
 
 def _embedded(
-    chunks: Iterable[Chunk], job: Job, parts: Parts, journal: VectorJournal
+    chunks: Iterable[Chunk], job: Job, adapters: Adapters, journal: VectorJournal
 ) -> Generator[EmbeddedBatch, None, None]:
     """Batches in order, with up to `embedder.concurrency` calls in flight while further pages are read.
 
@@ -175,12 +175,12 @@ def _embedded(
     quota is woken when this ends early; what was embedded by then is kept. A call writes nothing, so one that runs
     while the document is let go is left to itself.
     """
-    embedder, waiting, stopped = parts.embedder, deque[_PendingBatch](), Event()
+    embedder, waiting, stopped = adapters.embedder, deque[_PendingBatch](), Event()
     calls = ThreadPoolExecutor(embedder.concurrency, thread_name_prefix="embed")
     try:
         for batch in _batches(chunks, embedder.batch_size):
             journal.chunks_cut(len(batch))
-            waiting.append(_PendingBatch(batch, job, parts, calls, stopped, journal))
+            waiting.append(_PendingBatch(batch, job, adapters, calls, stopped, journal))
             if len(waiting) > embedder.concurrency:
                 yield waiting.popleft().finish(journal)
         while waiting:
@@ -200,12 +200,12 @@ class _PendingBatch:
         self,
         chunks: Sequence[Chunk],
         job: Job,
-        parts: Parts,
+        adapters: Adapters,
         calls: ThreadPoolExecutor,
         stopped: Event,
         journal: VectorJournal,
     ) -> None:
-        self.chunks, self.job, self.cache, self.embedder = chunks, job, parts.cache, parts.embedder
+        self.chunks, self.job, self.cache, self.embedder = chunks, job, adapters.cache, adapters.embedder
         texts = [embedding_text(chunk) for chunk in chunks]
         self.keys = [cache_key(self.embedder, job.filename, text) for text in texts]
         self.known = self.cache.get(job.tenant, self.keys)
@@ -233,7 +233,7 @@ class _PendingBatch:
 
 
 def _indexed(
-    batches: Iterable[EmbeddedBatch], job: Job, parts: Parts, journal: VectorJournal
+    batches: Iterable[EmbeddedBatch], job: Job, adapters: Adapters, journal: VectorJournal
 ) -> Generator[int, None, None]:
     """Write batches to the vector store, several at once; the number of chunks of each, when it is written.
 
@@ -246,7 +246,7 @@ def _indexed(
         try:
             for batch in batches:
                 journal.chunks_ready(batch)
-                call = calls.submit(parts.index.upsert, job.tenant, _records(job, batch), wait)
+                call = calls.submit(adapters.store.upsert, job.tenant, _records(job, batch), wait)
                 waiting.append((len(batch.chunks), call))
                 if len(waiting) > WRITES_IN_FLIGHT:
                     count, call = waiting.popleft()

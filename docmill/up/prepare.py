@@ -26,7 +26,7 @@ def first_key(file: Path) -> None:
     """Make a key for the user `local` unless `file` holds one that still works, and keep it there."""
     from django.contrib.auth import get_user_model
 
-    from docmill.api.models import ApiKey
+    from docmill.documents.models import ApiKey
 
     if file.exists():
         known = ApiKey.fingerprint(file.read_text().strip())

@@ -14,8 +14,9 @@ from celery import Celery
 
 from docmill.embedded.ports import LOOPBACK
 from docmill.embedded.process import ServerProcess
+from docmill.worker.queues import HOUSEKEEPING, WORKER_QUEUES
 
-CELERY = [sys.executable, "-m", "celery", "-A", "docmill.config"]
+CELERY = [sys.executable, "-m", "celery", "-A", "docmill.worker"]
 
 
 def web_command(host: str, port: int) -> list[str]:
@@ -25,7 +26,7 @@ def web_command(host: str, port: int) -> list[str]:
         sys.executable,
         "-m",
         "uvicorn",
-        "docmill.config.asgi:application",
+        "docmill.api.asgi:application",
         "--host",
         host,
         "--port",
@@ -37,13 +38,13 @@ def web_command(host: str, port: int) -> list[str]:
 def worker_command(name: str, concurrency: int | None) -> list[str]:
     """A Celery worker for documents; without `concurrency` the setting WORKER_CONCURRENCY counts."""
     how_many = ["--concurrency", str(concurrency)] if concurrency else []
-    return [*CELERY, "worker", "-Q", "abandoned,again,documents,pages", "-n", name, *_QUIET, *how_many]
+    return [*CELERY, "worker", "-Q", ",".join(WORKER_QUEUES), "-n", name, *_QUIET, *how_many]
 
 
 def housekeeping_command(name: str, schedule: Path) -> list[str]:
     """One process that sweeps: a worker without children for the queue `housekeeping`, and beat in it."""
     beat = ["--pool", "solo", "--beat", "--schedule", str(schedule)]
-    return [*CELERY, "worker", "-Q", "housekeeping", "-n", name, *_QUIET, *beat]
+    return [*CELERY, "worker", "-Q", HOUSEKEEPING, "-n", name, *_QUIET, *beat]
 
 
 def flower_command(host: str, port: int) -> list[str]:

@@ -16,7 +16,7 @@ from celery import bootsteps
 from celery.worker import state
 from django.conf import settings
 
-from docmill.api.broker import messages_waiting
+from docmill.worker.queues import messages_waiting
 
 log = structlog.get_logger("docmill.watchdog")
 

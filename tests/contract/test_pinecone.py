@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
-from docmill.pipeline.index import record_id
-from docmill.pipeline.index.pinecone import MAX_METADATA_BYTES, PineconeStore
 from docmill.pipeline.types import Record, Vector
+from docmill.pipeline.vector_stores import record_id
+from docmill.pipeline.vector_stores.pinecone import MAX_METADATA_BYTES, PineconeStore
 from tests.contract.pinecone_server import PineconeServer
 from tests.contract.wire import Fault
 

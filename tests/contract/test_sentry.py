@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import sentry_sdk
 
-from docmill.config import sentry
+from docmill import sentry
 from docmill.pipeline.errors import CATALOGUE, DocmillError, PermanentError, TransientError
 from tests.contract.sentry_server import SentryServer
 

@@ -10,9 +10,9 @@ import pytest
 
 from docmill.pipeline.embed.gemini import GeminiEmbedder
 from docmill.pipeline.errors import HandedOverError, StaleAttemptError, TransientError
-from docmill.pipeline.index.pinecone import PineconeStore
-from docmill.pipeline.ingest import EmbeddedBatch, Job, Parts, embed_and_index
+from docmill.pipeline.ingest import Adapters, EmbeddedBatch, Job, embed_and_index
 from docmill.pipeline.types import Chunk, Vector, Vectors
+from docmill.pipeline.vector_stores.pinecone import PineconeStore
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
 from tests.contract.wire import ContractServer, Fault
@@ -51,24 +51,24 @@ class Journal:
 
 
 @pytest.fixture
-def parts(gemini: GeminiServer, pinecone: PineconeServer) -> Parts:
+def adapters(gemini: GeminiServer, pinecone: PineconeServer) -> Adapters:
     embedder = GeminiEmbedder(gemini.key, base_url=gemini.url)
     index = PineconeStore(pinecone.key, "docmill", 768, controller_host=pinecone.url)
     index.setup()
-    return Parts(None, None, None, embedder, NothingKept(), index)  # type: ignore[arg-type]
+    return Adapters(None, None, None, embedder, NothingKept(), index)  # type: ignore[arg-type]
 
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("service", ["gemini", "pinecone"])
 def test_a_document_taken_away_stops_waiting_for_quota(
-    parts: Parts, gemini: GeminiServer, pinecone: PineconeServer, service: str
+    adapters: Adapters, gemini: GeminiServer, pinecone: PineconeServer, service: str
 ) -> None:
     """The service asks for ten minutes; the test has half of one."""
     server: ContractServer = gemini if service == "gemini" else pinecone.indexes["docmill"]
     server.faults.add(Fault(status=429, retry_after=600, times=None))
     journal = Journal()
     with pytest.raises(StaleAttemptError):
-        embed_and_index(iter(CHUNKS), JOB, parts, journal)
+        embed_and_index(iter(CHUNKS), JOB, adapters, journal)
     assert journal.excused and all(590 < seconds <= 600 for seconds in journal.excused), "no stage's time is counted"
     asked = server.calls.total()
     server.faults.replace([])
@@ -77,12 +77,12 @@ def test_a_document_taken_away_stops_waiting_for_quota(
 
 @pytest.mark.parametrize("service", ["gemini", "pinecone"])
 def test_a_wait_that_ends_goes_on_where_it_was(
-    parts: Parts, gemini: GeminiServer, pinecone: PineconeServer, service: str
+    adapters: Adapters, gemini: GeminiServer, pinecone: PineconeServer, service: str
 ) -> None:
     server: ContractServer = gemini if service == "gemini" else pinecone.indexes["docmill"]
     server.faults.add(Fault(status=429, retry_after=0.1, times=8))
     journal = Journal(taken_away=False)
-    assert embed_and_index(iter(CHUNKS), JOB, parts, journal) == len(CHUNKS)
+    assert embed_and_index(iter(CHUNKS), JOB, adapters, journal) == len(CHUNKS)
     assert len(journal.excused) == 8
     assert len(pinecone.indexes["docmill"].metadata("tenant-7")) == len(CHUNKS)
     assert len(gemini.texts) == len(CHUNKS)
@@ -133,12 +133,12 @@ class StoppingJournal(Journal):
 
 @pytest.mark.parametrize(("slow", "kept"), [((1, 2), [0]), ((1,), [0, 2, 3])])
 def test_a_document_is_let_go_while_it_is_embedded(
-    parts: Parts, pinecone: PineconeServer, slow: Sequence[int], kept: Sequence[int]
+    adapters: Adapters, pinecone: PineconeServer, slow: Sequence[int], kept: Sequence[int]
 ) -> None:
     """What has come by then is kept; calls that run are left alone, and those not begun never are."""
     embedder, cache = SlowEmbedder(slow), Cache()
     with pytest.raises(HandedOverError):
-        embed_and_index(iter(CHUNKS), JOB, replace(parts, embedder=embedder, cache=cache), StoppingJournal())
+        embed_and_index(iter(CHUNKS), JOB, replace(adapters, embedder=embedder, cache=cache), StoppingJournal())
     unanswered = [PASSAGES[number] for number in slow]
     try:
         assert not set(unanswered) & set(embedder.ended), "it was not waited for"
@@ -152,7 +152,7 @@ def test_a_document_is_let_go_while_it_is_embedded(
     assert pinecone.indexes["docmill"].calls.total() == asked
 
 
-def test_calls_that_run_when_another_fails_are_kept(parts: Parts) -> None:
+def test_calls_that_run_when_another_fails_are_kept(adapters: Adapters) -> None:
     """The document is tried again in seconds, and nothing is paid for twice."""
     embedder, cache = SlowEmbedder([1]), Cache()
 
@@ -166,7 +166,7 @@ def test_calls_that_run_when_another_fails_are_kept(parts: Parts) -> None:
         raise TransientError("storage_unavailable")
 
     with pytest.raises(TransientError):
-        embed_and_index(passages(), JOB, replace(parts, embedder=embedder, cache=cache), AnswersWhenAsked())
+        embed_and_index(passages(), JOB, replace(adapters, embedder=embedder, cache=cache), AnswersWhenAsked())
     assert sorted(cache.texts) == PASSAGES[:2]
 
 

@@ -199,15 +199,15 @@ def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> 
             yield f"{document_id} has attempt {attempts} with {crashes} crashes and in the log {sorted(numbers)}"
 
 
-def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Documents that were rung for again within a minute of the clock, unless a worker had begun another attempt
+def enqueued_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Documents that were enqueued again within a minute of the clock, unless a worker had begun another attempt
     in between, or they failed and their owner tried again."""
     told: dict[tuple[str, int], list[datetime]] = {}
     failed: dict[str, list[datetime]] = {}
     for event in events:
-        if event["event"] == "rung_again":
-            rings = told.setdefault((event["document_id"], event["attempt"]), [])
-            rings.append(datetime.fromisoformat(event["timestamp"]))
+        if event["event"] == "enqueued_again":
+            enqueued = told.setdefault((event["document_id"], event["attempt"]), [])
+            enqueued.append(datetime.fromisoformat(event["timestamp"]))
         if event["event"] == "document_failed":
             failed.setdefault(event["document_id"], []).append(datetime.fromisoformat(event["timestamp"]))
     for (document_id, attempt), moments in told.items():
@@ -216,7 +216,7 @@ def rung_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
                 before < ended < after for ended in failed.get(document_id, [])
             ):
                 seconds = (after - before).total_seconds()
-                yield f"{document_id} was rung for again after {seconds:.0f} s in attempt {attempt}"
+                yield f"{document_id} was enqueued again after {seconds:.0f} s in attempt {attempt}"
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Injections:
     def _users(self) -> dict[str, Inject]:
         poisons = {f"document that {what}": partial(self._upload_poison, order) for what, order in POISONS.items()}
         return poisons | {
-            "message rung four times": self._ring_four_times,
+            "message enqueued four times": self._enqueue_four_times,
             "document deleted while in work": self._delete,
             "document tried again and sent again while in work": self._meddle,
             "failed documents tried again": self._retry_failed,
@@ -161,7 +161,7 @@ class Injections:
         self._accepted[document_id] = False
         self.poisoned.add(document_id)
 
-    def _ring_four_times(self) -> None:
+    def _enqueue_four_times(self) -> None:
         if document_id := self._some_document("processing"):
             self._here.ring_twice(document_id)
 

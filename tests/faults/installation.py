@@ -21,9 +21,9 @@ import psutil
 import psycopg
 import redis
 
+from docmill.cli.background import own_environ
 from docmill.embedded import Endpoints, PostgresServer, SeaweedServer, ValkeyServer
 from docmill.embedded.ports import free_port
-from docmill.up.background import own_environ
 from docmill.up.processes import DocmillProcess
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
@@ -251,7 +251,7 @@ class Installation:
         for worker_child in self.worker_children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 for child in worker_child.children():
-                    if "docmill.pipeline.extract.child" in child.cmdline():
+                    if "docmill.pipeline.extract.sandbox.child" in child.cmdline():
                         child.kill()
 
     def kill_worker(self, name: str) -> None:
@@ -319,8 +319,9 @@ class Installation:
         """Put the document's message on the queue once more."""
         code = (
             "import django; django.setup();"
-            "from docmill.api.models import Document; from docmill.api.tasks import ring;"
-            f"[ring(Document.objects.get(id='{document_id}')) for _ in range(4)]"
+            "from docmill.documents.models import Document;"
+            "from docmill.documents.enqueueing import enqueue_document;"
+            f"[enqueue_document(Document.objects.get(id='{document_id}')) for _ in range(4)]"
         )
         environ = self.environ | {"DJANGO_SETTINGS_MODULE": "docmill.config.settings"}
         subprocess.run([sys.executable, "-c", code], env=environ, check=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from docmill.api.locks import lock_key
+from docmill.documents.locks import lock_key
 from tests.faults.installation import Installation
 
 BOUNDS = {
@@ -22,9 +22,9 @@ LOOK_FOR = 75.0
 """Seconds after which a document that is not worked on again counts as that long."""
 HELD_ON = 3.0
 """Seconds after a kill in which PostgreSQL frees the dead one's locks: a document that is held on was another's."""
-_COLUMNS = "id::text, status, attempt, rung_at, claimed_at IS NOT NULL"
-_RUNG_BEFORE = "rung_at > now() - interval '60 seconds'"
-"""One that was rung for within the minute waits until it has passed: it says nothing of an emptied broker's bound."""
+_COLUMNS = "id::text, status, attempt, enqueued_at, claimed_at IS NOT NULL"
+_ENQUEUED_BEFORE = "enqueued_at > now() - interval '60 seconds'"
+"""One that was enqueued within the minute waits until it has passed: it says nothing of an emptied broker's bound."""
 
 
 class Row(NamedTuple):
@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
     status: str
     attempt: int
-    rung_at: datetime | None
+    enqueued_at: datetime | None
     is_claimed: bool
 
 
@@ -88,7 +88,7 @@ class Recovery:
             flush()
             began = time.monotonic()
             waiting = self._rows("claimed_at IS NULL AND next_retry_at IS NULL")
-            left_out = self._rows(f"claimed_at IS NULL AND next_retry_at IS NULL AND {_RUNG_BEFORE}")
+            left_out = self._rows(f"claimed_at IS NULL AND next_retry_at IS NULL AND {_ENQUEUED_BEFORE}")
             self.left_out += len(left_out)
             self._wait_for_messages(began, {one: row for one, row in waiting.items() if one not in left_out})
 

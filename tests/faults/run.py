@@ -21,7 +21,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.faults.checker import misnumbered, misplaced, rung_too_often, violations, wrongly_found
+from tests.faults.checker import enqueued_too_often, misnumbered, misplaced, violations, wrongly_found
 from tests.faults.injections import Injections
 from tests.faults.installation import Installation, prose
 from tests.faults.recovery import Recovery
@@ -114,7 +114,7 @@ class Run:
             *wrongly_found(stranger, queries, here.environ, self.accepted, "stranger"),
             *misplaced(here.environ),
             *misnumbered(here.environ, events),
-            *rung_too_often(events),
+            *enqueued_too_often(events),
         ]
 
     def _completed(self) -> set[str]:
@@ -139,10 +139,10 @@ class Run:
         print(f"| deleted | | {sum(self.accepted.values())} |")
         print("\n| standstill after | times | median s | longest s | bound s |\n|---|---:|---:|---:|---:|")
         print("\n".join(self.recovery.lines()))
-        print(f"\n{self.recovery.left_out} documents had been rung for within the minute before the broker was emptied")
+        print(f"\n{self.recovery.left_out} documents had been enqueued within the minute before the broker was emptied")
         print(
             f"\nattempts {events['attempt_started']}, most of one document {most}; retries {events['retry_planned']};"
-            f" rung again {events['rung_again']}; given back {events['document_given_back']};"
+            f" enqueued again {events['enqueued_again']}; given back {events['document_given_back']};"
             f" worker children seen {len(self.children)} (each ends after 5 tasks); processes that ended by themselves"
             f" {len(self.installation.ended_by_themselves)}\n"
         )

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from docmill.cli.background import background_system, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import background_system, own_environ
 from tests.faults.installation import prose, wait_until
 
 

@@ -207,11 +207,11 @@ def test_a_document_that_finds_the_disk_full_is_tried_again(installation: Instal
 def test_a_clock_that_jumps_leaves_no_document_waiting(
     installation: Installation, upload: Uploads, seconds: int
 ) -> None:
-    rung = _rung(installation)
+    before = _enqueued(installation)
     document_ids = [upload(LONG // 2) for _ in range(3)]
     installation.flush_broker()
     with installation.clock_off(seconds):
-        wait_until(lambda: _rung(installation) > rung, 30, "the sweep goes on")
+        wait_until(lambda: _enqueued(installation) > before, 30, "the sweep goes on")
     assert {installation.wait_for_end(one)["status"] for one in document_ids} == {"completed"}
 
 
@@ -219,15 +219,15 @@ def test_a_clock_that_jumps_leaves_no_document_waiting(
 def test_clocks_that_jump_to_and_fro_ring_no_bell_twice(installation: Installation, upload: Uploads) -> None:
     document_id = upload(LONG)
     installation.wait_for_work(document_id)
-    before = _rung(installation)
+    before = _enqueued(installation)
     for name in ("worker-0", "worker-1"):
         installation.kill_worker(name)
-    wait_until(lambda: _rung(installation) > before, 30, "the sweep rings")
+    wait_until(lambda: _enqueued(installation) > before, 30, "the sweep enqueues")
     for seconds in (3600, 0, -3600, 0):
         with installation.clock_off(seconds):
             swept = _sweeps(installation)
             wait_until(lambda swept=swept: _sweeps(installation) > swept + 2, 30, "it sweeps by that clock")
-    assert _rung(installation) == before + 1
+    assert _enqueued(installation) == before + 1
     for name in ("worker-0", "worker-1"):
         installation.start_again(name)
     assert installation.wait_for_end(document_id)["status"] == "completed"
@@ -238,8 +238,8 @@ def _sweeps(installation: Installation) -> int:
     return sum("tasks.sweep" in event["event"] and "succeeded" in event["event"] for event in events)
 
 
-def _rung(installation: Installation) -> int:
-    return sum(event["event"] == "rung_again" for event in installation.log_events())
+def _enqueued(installation: Installation) -> int:
+    return sum(event["event"] == "enqueued_again" for event in installation.log_events())
 
 
 def test_an_emptied_broker_loses_nothing(installation: Installation, upload: Uploads) -> None:

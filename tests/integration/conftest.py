@@ -13,9 +13,9 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.utils import timezone
 
-from docmill.api.models import ApiKey
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
+from docmill.documents.models import ApiKey
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 from tests.integration.tenant import Tenant
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 from tests.integration.tenant import Tenant
 
 

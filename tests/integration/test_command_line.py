@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from docmill.up.background import BackgroundSystem, own_environ
+from docmill.cli.background import BackgroundSystem, own_environ
 from tests.integration.files import docx, pdf
 
 

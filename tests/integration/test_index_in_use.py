@@ -17,12 +17,12 @@ from django.utils import timezone
 from psycopg import sql
 from rich.console import Console
 
-from docmill import parts
-from docmill.api.models import ApiKey, Chunk, Document, VectorIndex
-from docmill.api.vector_index import index_is_ours, setup_index, verify_index_name
-from docmill.index_commands import rebuild
+from docmill import adapters
+from docmill.cli.background import BackgroundSystem
+from docmill.cli.index import rebuild
+from docmill.documents.models import ApiKey, Chunk, Document, VectorIndex
+from docmill.documents.vector_index import index_is_ours, setup_index, verify_index_name
 from docmill.pipeline.errors import PermanentError
-from docmill.up.background import BackgroundSystem
 from tests.contract.pinecone_server import PineconeServer
 
 TEXTS = ["The heron stands by the weir.", "The ferry leaves at noon.", "The orchard was sold in May."]
@@ -53,7 +53,7 @@ def own_database(system: BackgroundSystem, database: None) -> Iterator[None]:
 def place(own_database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator["Place"]:
     with PineconeServer() as server:
         yield Place(server, monkeypatch)
-    parts.vector_store.cache_clear()
+    adapters.vector_store.cache_clear()
     Document.objects.all().delete()
     VectorIndex.objects.all().delete()
 
@@ -83,7 +83,7 @@ class Place:
         values = {"VECTOR_STORE": "pinecone", "PINECONE_API_KEY": pinecone.key, "PINECONE_INDEX": index}
         for name, value in (values | {"PINECONE_CONTROLLER_HOST": pinecone.url}).items():
             self._patch.setattr(settings, name, value)
-        parts.vector_store.cache_clear()
+        adapters.vector_store.cache_clear()
 
     def reindex(self) -> str:
         def fail(said: str) -> Any:
@@ -126,7 +126,7 @@ def test_another_name_in_the_settings_is_refused_until_reindex_has_moved_there(p
 def test_an_index_of_the_same_name_in_another_project_is_another_index(place: Place) -> None:
     with PineconeServer() as other_project:
         place.use(other_project, "first")
-        parts.vector_store().setup()
+        adapters.vector_store().setup()
         status, problem = place.search()
         assert (status, problem["code"]) == (503, "index_mismatch")
         for server in (place.pinecone, other_project):
@@ -145,7 +145,7 @@ def test_nothing_is_rebuilt_where_the_settings_are_those_of_the_index(place: Pla
 
 def test_an_index_that_was_lost_is_not_made_anew_in_silence(place: Place) -> None:
     place.pinecone.indexes.pop("first").stop()
-    parts.vector_store.cache_clear()
+    adapters.vector_store.cache_clear()
     with pytest.raises(PermanentError, match="with 1 documents") as caught:
         setup_index()
     assert "name a new one in PINECONE_INDEX and run 'docmill reindex'" in caught.value.message

@@ -13,12 +13,14 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from docmill import parts
-from docmill.api import shutdown, spreading
-from docmill.api.locks import document_lock
-from docmill.api.models import Document, ScannedPage
-from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
-from docmill.up.background import BackgroundSystem
+from docmill import adapters
+from docmill.cli.background import BackgroundSystem
+from docmill.documents import ocr_fanout
+from docmill.documents.locks import document_lock
+from docmill.documents.models import Document, ScannedPage
+from docmill.pipeline.extract.sandbox.limits import SandboxLimits
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.worker import shutdown
 from tests.integration.files import pdf, scan
 from tests.integration.tenant import Tenant
 
@@ -76,10 +78,10 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def download(self, key: str) -> Iterator[Path]:
             yield path
 
-    box = ExtractorProcess(BoxLimits(page_seconds=10))
-    monkeypatch.setattr(parts, "originals", Originals)
-    monkeypatch.setattr(parts, "extractor", lambda: box)
-    monkeypatch.setattr(spreading, "messages_waiting", lambda queues: 0)
+    box = ExtractorProcess(SandboxLimits(page_seconds=10))
+    monkeypatch.setattr(adapters, "originals", Originals)
+    monkeypatch.setattr(adapters, "extractor", lambda: box)
+    monkeypatch.setattr(ocr_fanout, "messages_waiting", lambda queues: 0)
     yield
     box.close()
 
@@ -89,7 +91,7 @@ def test_a_helper_that_is_to_stop_lets_go_of_its_page(
 ) -> None:
     monkeypatch.setattr(shutdown, "is_asked", lambda: True)
     monkeypatch.setattr(shutdown, "is_due", lambda: True)
-    assert spreading.help_with(held.id), "there is more for others"
+    assert ocr_fanout.help_with(held.id), "there is more for others"
     assert _unread(held) == 3
 
 
@@ -102,12 +104,12 @@ def test_a_helper_lets_go_of_a_page_of_a_deleted_scan(
         return False
 
     monkeypatch.setattr(shutdown, "is_due", delete_meanwhile)
-    assert not spreading.help_with(held.id), "there is nothing more to do"
+    assert not ocr_fanout.help_with(held.id), "there is nothing more to do"
     assert _unread(held) == 3
 
 
 def _unread(document: Document) -> int:
-    return ScannedPage.objects.filter(document=document, content=None, is_holders=False).count()
+    return ScannedPage.objects.filter(document=document, content=None, reserved=False).count()
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -18,9 +18,9 @@ import pytest
 from celery import Celery
 from django.contrib.auth.models import User
 
-from docmill.api.models import ApiKey
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
+from docmill.documents.models import ApiKey
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 from docmill.up.processes import node_name, web_command, worker_command
 from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer

@@ -13,12 +13,12 @@ import time_machine
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from docmill import parts
-from docmill.api import tidying
-from docmill.api.models import CachedVector, Chunk, Document
+from docmill import adapters
+from docmill.cli.background import BackgroundSystem
+from docmill.documents import prune
+from docmill.documents.models import CachedVector, Chunk, Document
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
 from docmill.storage import Originals
-from docmill.up.background import BackgroundSystem
 from tests.contract.wire import Answer, ContractServer, Request
 
 MEBIBYTE = 1 << 20
@@ -198,8 +198,8 @@ def test_a_storage_that_is_down_is_transient(s3: str) -> None:
 @pytest.fixture
 def upkeep(database: None, originals: Originals, monkeypatch: pytest.MonkeyPatch) -> User:
     """Upkeep on this test's storage, all ages being old enough; a tenant."""
-    monkeypatch.setattr(parts, "originals", lambda: originals)
-    monkeypatch.setattr(tidying, "ORPHANS_AFTER", timedelta(0))
+    monkeypatch.setattr(adapters, "originals", lambda: originals)
+    monkeypatch.setattr(prune, "ORPHANS_AFTER", timedelta(0))
     return User.objects.create_user(f"upkeep-{uuid.uuid4()}")
 
 
@@ -217,8 +217,8 @@ def test_an_original_without_a_row_is_removed_and_no_other(
     _document(upkeep, kept)
     foreign = put(b"foreign", "documents/readme.txt")
     orphan = put(b"orphan", f"documents/{upkeep.id}/{uuid.uuid4()}/original")
-    assert orphan in list(tidying.orphans())
-    assert tidying._remove_orphans() >= 1
+    assert orphan in list(prune.orphans())
+    assert prune._remove_orphans() >= 1
     assert (read(originals, kept), read(originals, foreign)) == (b"kept", b"foreign")
     assert failure(lambda: read(originals, orphan)).code == "original_missing"
 
@@ -226,9 +226,9 @@ def test_an_original_without_a_row_is_removed_and_no_other(
 def test_an_upload_of_today_is_left_alone(
     upkeep: User, originals: Originals, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tidying, "ORPHANS_AFTER", timedelta(days=1))
+    monkeypatch.setattr(prune, "ORPHANS_AFTER", timedelta(days=1))
     fresh = put(b"fresh", f"documents/{upkeep.id}/{uuid.uuid4()}/original")
-    tidying._remove_orphans()
+    prune._remove_orphans()
     assert read(originals, fresh) == b"fresh"
 
 
@@ -253,6 +253,6 @@ def test_vectors_that_no_chunk_has_are_dropped_after_a_week(upkeep: User) -> Non
         (stranger, b"used", old),
     ):
         CachedVector.objects.create(user=user, key=key, values=b"1234", used_at=used_at)
-    tidying._remove_unused_vectors()
+    prune._remove_unused_vectors()
     left = CachedVector.objects.filter(user__in=[upkeep, stranger]).values_list("user_id", "key")
     assert {(user_id, bytes(key)) for user_id, key in left} == {(upkeep.id, b"used"), (upkeep.id, b"recent")}

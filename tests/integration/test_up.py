@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, background_system, own_environ
 from docmill.up.home import SUPERVISED
 from tests.integration.files import docx
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from docmill.cli.background import BackgroundSystem, own_environ
 from docmill.embedded.ports import free_port
-from docmill.up.background import BackgroundSystem, own_environ
 from docmill.up.processes import web_command
 from tests.integration.files import docx, pdf
 from tests.integration.tenant import Tenant

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.frames import write_frame
-from docmill.pipeline.extract.page_content import ContentOf
+from docmill.pipeline.extract.layout.page_content import ContentOf
 from docmill.pipeline.extract.reading import Reading
+from docmill.pipeline.extract.sandbox.frames import write_frame
 from docmill.pipeline.types import Block, Page
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from docmill.api.models import Document as Row
-from docmill.api.spreading import SpreadingExtractor
+from docmill.documents.models import Document as Row
+from docmill.documents.ocr_fanout import FanoutExtractor
 from docmill.pipeline.errors import DocmillError, HandedOverError, PermanentError, TransientError
-from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
+from docmill.pipeline.extract.sandbox.limits import SandboxLimits
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 
-LIMITS = BoxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
+LIMITS = SandboxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
 Box = Callable[..., ExtractorProcess]
 Document = Callable[..., Path]
 
@@ -197,7 +198,7 @@ def never_written(folder: Path) -> Path:
 @pytest.mark.parametrize("order", ["hang", "spin", "flood_stderr"])
 def test_a_document_is_let_go_while_its_page_is_read(box: Box, document: Document, order: str) -> None:
     process, worker = box(), WorkerToldToStop()
-    extractor = SpreadingExtractor(process, Row(), worker, ring_for_help=None)
+    extractor = FanoutExtractor(process, Row(), worker, has_helpers=False)
     seen: list[str] = []
     with pytest.raises(HandedOverError), extractor.open(document("who", order), "text/plain") as extraction:
         seen.extend(page.text for page in extraction)
@@ -218,7 +219,7 @@ def test_a_document_is_let_go_before_its_first_page(box: Box, document: Document
 def test_a_document_is_let_go_while_it_is_looked_through(box: Box, document: Document, tmp_path: Path) -> None:
     process = box()
     before = texts(process, document("who"))
-    extractor = SpreadingExtractor(process, Row(), WorkerToldToStop(), ring_for_help=lambda *_: None)
+    extractor = FanoutExtractor(process, Row(), WorkerToldToStop(), has_helpers=True)
     with pytest.raises(HandedOverError), extractor.open(never_written(tmp_path), "application/pdf"):
         pass
     assert is_gone(int(*before))
@@ -287,7 +288,7 @@ def test_another_thread_gets_a_process_of_its_own(box: Box, document: Document) 
 WORKER = """
 import sys
 from pathlib import Path
-from docmill.pipeline.extract.process import ExtractorProcess
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 extraction = ExtractorProcess(reader="tests.unit.hostile_reader:read").open(Path(sys.argv[1]), "text/plain")
 for page in extraction:
     print(page.text, flush=True)

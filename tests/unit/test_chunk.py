@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docmill.pipeline.chunk import PATH_CHARACTERS, Chunker, ChunkOptions, embedding_text, passage_text
+from docmill.pipeline.chunking.chunker import PATH_CHARACTERS, Chunker, ChunkOptions, embedding_text, passage_text
 from docmill.pipeline.embed.local import LocalEmbedder
 from docmill.pipeline.text import clean, full_text
 from docmill.pipeline.types import Block, Chunk, Page

@@ -7,7 +7,7 @@ from typing import Any
 import time_machine
 from celery import Celery
 
-from docmill.config.every import Every, SteadyScheduler
+from docmill.worker.beat import Every, SteadyScheduler
 
 
 def test_a_clock_that_was_set_back_makes_it_due() -> None:

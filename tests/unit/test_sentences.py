@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docmill.pipeline.sentences import guess_language, sentence_spans
+from docmill.pipeline.chunking.sentences import guess_language, sentence_spans
 
 
 def split(text: str) -> list[str]:

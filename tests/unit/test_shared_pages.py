@@ -12,7 +12,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from docmill.pipeline.errors import DocmillError
 from docmill.pipeline.extract import detect_type, read_document
-from docmill.pipeline.extract.process import BoxLimits, ExtractorProcess
+from docmill.pipeline.extract.sandbox.limits import SandboxLimits
+from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.pipeline.types import Page
 from tests.unit.documents import HEIGHT, SENTENCES, WIDTH, lines, together, write_pdf
 
@@ -138,7 +139,7 @@ class Answers:
 def test_a_hostile_document_asks_in_vain(tmp_path: Path, orders: list[str], size: int, code: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text("\n".join(orders))
-    box = ExtractorProcess(BoxLimits(page_seconds=1), reader="tests.unit.hostile_reader:read")
+    box = ExtractorProcess(SandboxLimits(page_seconds=1), reader="tests.unit.hostile_reader:read")
     try:
         with (
             pytest.raises(DocmillError) as caught,

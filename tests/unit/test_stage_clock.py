@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from docmill.api import stage_clock
-from docmill.api.stage_clock import StageClock
+from docmill.documents import stage_clock
+from docmill.documents.stage_clock import StageClock
 from docmill.pipeline.errors import PermanentError
 
 LIMITS = {"extracting": 20.0, "embedding": 10.0}
@@ -70,7 +70,7 @@ def test_waiting_for_quota_is_not_counted_and_waits_side_by_side_count_once(time
 
 def test_code_that_never_gives_python_a_turn_is_ended_by_the_kernel() -> None:
     program = (
-        "import re; from docmill.api.stage_clock import StageClock\n"
+        "import re; from docmill.documents.stage_clock import StageClock\n"
         "StageClock({'chunking': 0.1}, margin=0.1).enter('chunking')\n"
         "re.match('(a+)+$', 'a' * 60 + 'b')"
     )

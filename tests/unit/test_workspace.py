@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docmill.pipeline.extract.workspace import Workspace
+from docmill.pipeline.extract.sandbox.workspace import Workspace
 
 
 def test_a_directory_that_another_process_cleared_before_it_was_locked_is_made_anew(

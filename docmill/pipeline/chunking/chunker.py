@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from docmill.pipeline.types import Chunk, Page, Source
 
 if TYPE_CHECKING:
-    from docmill.pipeline.pieces import Piece
+    from docmill.pipeline.chunking.units import Piece
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -59,7 +59,7 @@ class Chunker:
         Without overlap their spans cover all text but white space once.
         """
         # spaCy takes a second to load, and most processes only check sizes.
-        from docmill.pipeline.pieces import pieces
+        from docmill.pipeline.chunking.units import pieces
 
         before: list[Piece] = []
         for ordinal, group in enumerate(self._groups(pieces(pages, self._count_tokens, self._options.max_tokens))):

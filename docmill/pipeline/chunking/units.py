@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from docmill.pipeline.sentences import guess_language, sentence_spans
-from docmill.pipeline.structure import find_blocks, heading_title
+from docmill.pipeline.chunking.sentences import guess_language, sentence_spans
+from docmill.pipeline.chunking.structure import find_blocks, heading_title
 from docmill.pipeline.text import joined
 from docmill.pipeline.types import Block, Page, Source
 

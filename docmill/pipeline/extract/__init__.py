@@ -11,9 +11,9 @@ from types import ModuleType
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.detect import accepted_names, detect_type
-from docmill.pipeline.extract.page_content import ContentOf, PageContent
+from docmill.pipeline.extract.file_types import ACCEPTED, BY_CONTENT_TYPE, FileType
+from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent
 from docmill.pipeline.extract.reading import Reading, Survey
-from docmill.pipeline.extract.table import ACCEPTED, BY_CONTENT_TYPE, FileType
 
 __all__ = [
     "ACCEPTED",

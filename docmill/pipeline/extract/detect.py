@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.table import BY_CONTENT_TYPE, BY_EXTENSION, FileType
+from docmill.pipeline.extract.file_types import BY_CONTENT_TYPE, BY_EXTENSION, FileType
 
 _HEAD = 8192
 _MAX_CONTROLS = 0.01

@@ -16,8 +16,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from docmill.pipeline.embed import Wait
 from docmill.pipeline.errors import PermanentError, TransientError
-from docmill.pipeline.index import checked_tenant
 from docmill.pipeline.types import Hit, Record, Vector
+from docmill.pipeline.vector_stores import checked_tenant
 
 # pgvector indexes at most 2,000 dimensions of type vector and 4,000 of halfvec.
 _HALF_ABOVE = 2000

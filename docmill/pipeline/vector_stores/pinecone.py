@@ -35,8 +35,8 @@ from pinecone.errors.exceptions import (
 
 from docmill.pipeline.embed import Wait
 from docmill.pipeline.errors import PermanentError, TransientError
-from docmill.pipeline.index import checked_tenant
 from docmill.pipeline.types import Hit, Record, Vector
+from docmill.pipeline.vector_stores import checked_tenant
 
 METRIC = "cosine"
 MAX_UPSERT_RECORDS = 1000

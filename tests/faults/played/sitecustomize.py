@@ -82,5 +82,5 @@ if os.environ.get(DEAF):
     go_deaf(Path(os.environ[DEAF]))
 if os.environ.get(CLOCK):
     Clock(Path(os.environ[CLOCK]))
-if "docmill.pipeline.extract.child" in sys.orig_argv:
+if "docmill.pipeline.extract.sandbox.child" in sys.orig_argv:
     read_poison()

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from docmill import parts
-from docmill.api.vector_index import setup_index
+from docmill import adapters
+from docmill.documents.vector_index import setup_index
 from docmill.pipeline.errors import DocmillError
 
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)
         try:
-            parts.originals().create_bucket()
+            adapters.originals().create_bucket()
             index = setup_index()
         except DocmillError as error:
             raise CommandError(error.message) from error

@@ -8,7 +8,7 @@ gutter into what lies above, left, right and below, and each part is cut again: 
 from collections.abc import Sequence
 from statistics import median
 
-from docmill.pipeline.extract.segments import Segment, bounds
+from docmill.pipeline.extract.layout.segments import Segment, bounds
 
 _MAX_DEPTH = 12
 _MAX_CANDIDATES = 8

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from docmill.pipeline.extract.segments import Line
+from docmill.pipeline.extract.layout.segments import Line
 
 LOOKAHEAD = 4
 """How many pages before and after a page are compared with it: two with the same parity on either side."""

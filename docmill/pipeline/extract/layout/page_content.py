@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from docmill.pipeline.extract.frames import SOURCES, BadFrameError
-from docmill.pipeline.extract.segments import Segment
-from docmill.pipeline.extract.tables import Ruling
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.layout.tables import Ruling
+from docmill.pipeline.extract.sandbox.frames import SOURCES, BadFrameError
 from docmill.pipeline.types import Source
 
 

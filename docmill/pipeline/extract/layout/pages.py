@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from docmill.pipeline.extract.columns import regions
-from docmill.pipeline.extract.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
-from docmill.pipeline.extract.page_content import PageContent
-from docmill.pipeline.extract.paragraphs import Typography, write_regions
+from docmill.pipeline.extract.layout.columns import regions
+from docmill.pipeline.extract.layout.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
+from docmill.pipeline.extract.layout.page_content import PageContent
+from docmill.pipeline.extract.layout.paragraphs import Typography, write_regions
+from docmill.pipeline.extract.layout.segments import Line, group_lines
+from docmill.pipeline.extract.layout.tables import ruled_tables
+from docmill.pipeline.extract.layout.words import Compounds
 from docmill.pipeline.extract.reading import PageWriter
-from docmill.pipeline.extract.segments import Line, group_lines
-from docmill.pipeline.extract.tables import ruled_tables
-from docmill.pipeline.extract.words import Compounds
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 

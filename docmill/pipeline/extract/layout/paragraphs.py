@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from docmill.pipeline.extract.layout.segments import Line, Segment
+from docmill.pipeline.extract.layout.tables import CELL_JOINT, Table, aligned_tables
+from docmill.pipeline.extract.layout.words import Compounds, plain_text
 from docmill.pipeline.extract.reading import PageWriter
-from docmill.pipeline.extract.segments import Line, Segment
-from docmill.pipeline.extract.tables import CELL_JOINT, Table, aligned_tables
-from docmill.pipeline.extract.words import Compounds, plain_text
 from docmill.pipeline.types import BlockKind
 
 _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")

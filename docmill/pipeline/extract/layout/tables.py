@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from docmill.pipeline.extract.segments import Line, Segment, bounds, group_lines
+from docmill.pipeline.extract.layout.segments import Line, Segment, bounds, group_lines
 
 CELL_JOINT = " | "
 _ITEM_MARK = re.compile(r"[•◦▪‣●○■–—*·»-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]")

@@ -9,8 +9,8 @@ from email.message import EmailMessage, MIMEPart
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.html_page import write_html
 from docmill.pipeline.extract.reading import PageWriter, Reading
+from docmill.pipeline.extract.text.html_page import write_html
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 

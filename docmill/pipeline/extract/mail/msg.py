@@ -7,8 +7,8 @@ from pathlib import Path
 
 import olefile
 
-from docmill.pipeline.extract import tail
-from docmill.pipeline.extract.mail import MAX_ATTACHMENTS, attachment_pages
+from docmill.pipeline.extract.mail.eml import MAX_ATTACHMENTS, attachment_pages
+from docmill.pipeline.extract.office import kreuzberg_reader
 from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.types import Page
 
@@ -21,7 +21,7 @@ _DATA = "__substg1.0_37010102"
 
 def read(path: Path, content_type: str) -> Reading:
     """The message as page 1, the pages of readable attachments after it; messages inside of it are not opened."""
-    message = tail.read(path, content_type)
+    message = kreuzberg_reader.read(path, content_type)
     return Reading(message.title, None, _pages(path, message.pages))
 
 

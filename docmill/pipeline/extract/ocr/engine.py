@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from docmill.pipeline.extract.segments import Segment
+from docmill.pipeline.extract.layout.segments import Segment
 
 Image = NDArray[np.uint8]
 """A page image, shape (height, width, 3), BGR."""
@@ -43,9 +43,9 @@ def read_image(image: Image, points_per_pixel: float = 1.0) -> tuple[list[Segmen
 def _engine() -> OcrEngine:
     threads = int(os.environ.get("DOCMILL_OCR_THREADS", "1"))
     if os.environ.get("DOCMILL_OCR") == "tesseract":
-        from docmill.pipeline.extract.ocr_tesseract import TesseractEngine
+        from docmill.pipeline.extract.ocr.tesseract import TesseractEngine
 
         return TesseractEngine()
-    from docmill.pipeline.extract.ocr_rapid import RapidEngine
+    from docmill.pipeline.extract.ocr.rapid import RapidEngine
 
     return RapidEngine(threads)

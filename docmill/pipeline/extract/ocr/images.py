@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.layout import laid_out
-from docmill.pipeline.extract.page_content import ContentOf, PageContent, read_here
+from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent, read_here
+from docmill.pipeline.extract.layout.pages import laid_out
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.ocr import engine
 from docmill.pipeline.extract.reading import Reading, Survey
-from docmill.pipeline.extract.segments import Segment
 
 _MAX_PIXELS = 120_000_000
 _MAX_SIDE = 4000
@@ -62,7 +62,7 @@ def _content(image: Image.Image, number: int) -> PageContent:
         if image.width * image.height > _MAX_PIXELS:
             raise _too_large()
         pixels = _pixels(image)
-    segments, _ = ocr.read_image(pixels)
+    segments, _ = engine.read_image(pixels)
     height = max([float(pixels.shape[0]), *(segment.y1 for segment in segments)])
     return PageContent(number, height, segments, source="ocr")
 
@@ -90,14 +90,14 @@ def picture_paragraphs(data: bytes) -> list[str]:
         return []
     if not may_hold_text(pixels):
         return []
-    segments = ocr.read_image(pixels)[0]
+    segments = engine.read_image(pixels)[0]
     if not is_running_text(segments):
         return []
     (page,) = laid_out([PageContent(1, float(pixels.shape[0]), segments, source="ocr")], 1, {})
     return [page.text[block.start : block.end] for block in page.blocks]
 
 
-def may_hold_text(image: ocr.Image) -> bool:
+def may_hold_text(image: engine.Image) -> bool:
     """Whether most of the image is of one shade, as paper and screens are and photographs are not."""
     shades = np.bincount(image[::2, ::2, 1].ravel() >> 3, minlength=32)
     near = np.convolve(shades, np.ones(5, np.int64), "same")
@@ -109,7 +109,7 @@ def is_running_text(segments: list[Segment]) -> bool:
     return sum(len(segment.text) for segment in segments) >= _CHART_LABEL * max(len(segments), 1)
 
 
-def _pixels(image: Image.Image) -> ocr.Image:
+def _pixels(image: Image.Image) -> engine.Image:
     upright = ImageOps.exif_transpose(image)
     if upright.mode in ("RGBA", "LA", "P", "PA"):
         coloured = upright.convert("RGBA")
@@ -120,7 +120,7 @@ def _pixels(image: Image.Image) -> ocr.Image:
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[:, :, ::-1])
 
 
-def _stretched(grey: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> ocr.Image:
+def _stretched(grey: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> engine.Image:
     """Grey of more than eight bits, stretched to eight."""
     low, high = float(grey.min()), float(grey.max())
     return np.asarray((grey - low) * (255 / (high - low or 1)), np.uint8)

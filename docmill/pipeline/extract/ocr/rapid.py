@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docmill.pipeline.extract.ocr import Image
-from docmill.pipeline.extract.segments import Segment
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.ocr.engine import Image
 
 _DETECT_SIDE = 1120
 _DETECT_SIDE_SMALL_PRINT = 2000

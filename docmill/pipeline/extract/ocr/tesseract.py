@@ -8,8 +8,8 @@ import subprocess
 import cv2
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.ocr import Image
-from docmill.pipeline.extract.segments import Segment
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.ocr.engine import Image
 
 _MIN_CONFIDENCE = 30.0
 

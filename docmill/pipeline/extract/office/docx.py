@@ -15,12 +15,12 @@ from docx.parts.document import DocumentPart
 from lxml.etree import LxmlError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.docx_numbering import Numbering, numbering_of, style_numbering
-from docmill.pipeline.extract.docx_text import Note, PageBreak, Picture, TextBox, paragraph_parts
-from docmill.pipeline.extract.images import picture_paragraphs
-from docmill.pipeline.extract.package import check_unpacked_size
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
+from docmill.pipeline.extract.ocr.images import picture_paragraphs
+from docmill.pipeline.extract.office.docx_numbering import Numbering, numbering_of, style_numbering
+from docmill.pipeline.extract.office.docx_text import Note, PageBreak, Picture, TextBox, paragraph_parts
+from docmill.pipeline.extract.office.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 

@@ -8,9 +8,9 @@ import kreuzberg
 from kreuzberg.exceptions import KreuzbergError
 
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
+from docmill.pipeline.extract.office.sheet_pictures import picture_texts
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.sheet_pictures import picture_texts
-from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 

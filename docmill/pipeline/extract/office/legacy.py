@@ -6,9 +6,9 @@ from pathlib import Path
 import olefile
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract import tail
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
+from docmill.pipeline.extract.office import kreuzberg_reader
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
 
 _EXCEL = "application/vnd.ms-excel"
 _WORD = "application/msword"
@@ -19,9 +19,9 @@ _FIELD = re.compile(r'\s(?:HYPERLINK|PAGEREF|REF|INCLUDEPICTURE)\s+(?:\\\w\s+)*(
 def read(path: Path, content_type: str) -> Reading:
     """A page for each sheet; texts and slides as one page."""
     if content_type == _EXCEL:
-        return tail.read(path, content_type)
+        return kreuzberg_reader.read(path, content_type)
     _refuse_encrypted(path)
-    result = tail.extract(path, content_type)
+    result = kreuzberg_reader.extract(path, content_type)
     writer = PageWriter()
     for paragraph in result.content.split("\n" if content_type == _WORD else "\n\n"):
         _write(writer, _FIELD.sub("", paragraph))

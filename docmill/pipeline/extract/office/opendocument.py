@@ -9,9 +9,10 @@ from typing import Any
 from lxml import etree
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.images import picture_paragraphs
-from docmill.pipeline.extract.opendocument_table import table_rows
-from docmill.pipeline.extract.opendocument_text import (
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
+from docmill.pipeline.extract.ocr.images import picture_paragraphs
+from docmill.pipeline.extract.office.opendocument_table import table_rows
+from docmill.pipeline.extract.office.opendocument_text import (  # fmt: skip
     DRAW,
     FO,
     HREF,
@@ -24,10 +25,9 @@ from docmill.pipeline.extract.opendocument_text import (
     ListMarks,
     count_of,
     read_paragraph,
-)  # fmt: skip
-from docmill.pipeline.extract.package import check_unpacked_size
+)
+from docmill.pipeline.extract.office.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from docmill.pipeline.extract.opendocument_text import DRAW, OFFICE, PAGE_END, TABLE, TEXT, count_of, read_paragraph
+from docmill.pipeline.extract.office.opendocument_text import (
+    DRAW,
+    OFFICE,
+    PAGE_END,
+    TABLE,
+    TEXT,
+    count_of,
+    read_paragraph,
+)
 
 _MAX_COLUMNS = 1000
 _MAX_REPEATED_ROWS = 100

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from docmill.pipeline.extract.docx_numbering import written_number
+from docmill.pipeline.extract.office.docx_numbering import written_number
 
 _NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns:"
 TEXT, TABLE, DRAW, OFFICE, STYLE, FO, PRESENTATION, META = (

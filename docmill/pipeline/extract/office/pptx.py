@@ -15,10 +15,10 @@ from pptx.package import Package
 from pptx.parts.presentation import PresentationPart
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.images import picture_paragraphs
-from docmill.pipeline.extract.package import check_unpacked_size
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
+from docmill.pipeline.extract.ocr.images import picture_paragraphs
+from docmill.pipeline.extract.office.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from docmill.pipeline.extract.images import picture_paragraphs
+from docmill.pipeline.extract.ocr.images import picture_paragraphs
 
 _RELATIONSHIP = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _BROKEN = (zipfile.BadZipFile, etree.LxmlError, KeyError, ValueError, OSError, NotImplementedError, RuntimeError)

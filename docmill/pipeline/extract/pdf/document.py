@@ -10,10 +10,10 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout import laid_out
-from docmill.pipeline.extract.page_content import ContentOf, PageContent, read_here
-from docmill.pipeline.extract.paragraphs import title_key
-from docmill.pipeline.extract.pdf_page import needs_ocr, read_page
+from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent, read_here
+from docmill.pipeline.extract.layout.pages import laid_out
+from docmill.pipeline.extract.layout.paragraphs import title_key
+from docmill.pipeline.extract.pdf.page import needs_ocr, read_page
 from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page

@@ -8,8 +8,8 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from docmill.pipeline.extract.pdf_text import Frame
-from docmill.pipeline.extract.segments import Segment
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.pdf.text_layer import Frame
 
 _MAX_NOTES = 2_000
 _MAX_BYTES = 1 << 20

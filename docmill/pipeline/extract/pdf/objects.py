@@ -9,9 +9,9 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from docmill.pipeline.extract import pdf_calls
-from docmill.pipeline.extract.pdf_text import Box, Frame
-from docmill.pipeline.extract.tables import Ruling
+from docmill.pipeline.extract.layout.tables import Ruling
+from docmill.pipeline.extract.pdf import calls
+from docmill.pipeline.extract.pdf.text_layer import Box, Frame
 
 _MAX_OBJECTS = 20_000
 _MAX_POINTS = 400
@@ -35,8 +35,8 @@ def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
     drawing = Drawing()
     paths = []
     numbers = range(min(raw.FPDFPage_CountObjects(page), _MAX_OBJECTS))
-    objects = map(pdf_calls.page_object, itertools.repeat(pdf_calls.address(page.raw)), numbers)
-    for index, kind in enumerate(map(pdf_calls.object_kind, objects)):
+    objects = map(calls.page_object, itertools.repeat(calls.address(page.raw)), numbers)
+    for index, kind in enumerate(map(calls.object_kind, objects)):
         if kind == _TEXT:
             continue
         item = raw.FPDFPage_GetObject(page.raw, index)

@@ -6,14 +6,14 @@ import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from docmill.pipeline.extract import ocr
-from docmill.pipeline.extract.images import is_running_text, may_hold_text
-from docmill.pipeline.extract.page_content import PageContent
-from docmill.pipeline.extract.pdf_notes import read_notes
-from docmill.pipeline.extract.pdf_objects import Drawing, read_drawing
-from docmill.pipeline.extract.pdf_text import Box, Frame, TextLayer, read_text_layer
-from docmill.pipeline.extract.segments import Segment
-from docmill.pipeline.extract.usable import is_good_ocr, is_readable
+from docmill.pipeline.extract.layout.page_content import PageContent
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.ocr import engine
+from docmill.pipeline.extract.ocr.images import is_running_text, may_hold_text
+from docmill.pipeline.extract.pdf.notes import read_notes
+from docmill.pipeline.extract.pdf.objects import Drawing, read_drawing
+from docmill.pipeline.extract.pdf.text_layer import Box, Frame, TextLayer, read_text_layer
+from docmill.pipeline.extract.pdf.usable import is_good_ocr, is_readable
 
 _OCR_DPI = 200
 _MAX_SIDE = 4000
@@ -67,7 +67,7 @@ def _read_by_ocr(page: pdfium.PdfPage, content: PageContent, layer: TextLayer) -
     """Replace the text layer by what OCR finds, unless that is less."""
     dpi = min(_OCR_DPI, _MAX_SIDE * 72 / max(page.get_size()))
     image = page.render(scale=dpi / 72, may_draw_forms=False).to_numpy()
-    segments, turns = ocr.read_image(image, 72 / dpi)
+    segments, turns = engine.read_image(image, 72 / dpi)
     has_some = layer.characters < _FEW_CHARACTERS and is_readable("".join(s.text for s in layer.segments))
     if has_some and sum(len(segment.text) for segment in segments) <= 1.5 * layer.characters:
         return
@@ -89,7 +89,7 @@ def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, f
         image = _render_part(page, (x0, y0, x1, y1), frame)
         if image is None or not may_hold_text(image):
             continue
-        found, turns = ocr.read_image(image, 72 / _OCR_DPI)
+        found, turns = engine.read_image(image, 72 / _OCR_DPI)
         if not is_running_text(found):
             continue
         if turns:
@@ -103,7 +103,7 @@ def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, f
             content.source = "mixed"
 
 
-def _render_part(page: pdfium.PdfPage, box: Box, frame: Frame) -> ocr.Image | None:
+def _render_part(page: pdfium.PdfPage, box: Box, frame: Frame) -> engine.Image | None:
     if frame.width * _OCR_DPI / 72 > _MAX_SIDE or frame.height * _OCR_DPI / 72 > _MAX_SIDE or frame.quarter_turns:
         return None
     x0, y0, x1, y1 = box

@@ -16,8 +16,8 @@ from statistics import median_low
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
-from docmill.pipeline.extract import pdf_calls
-from docmill.pipeline.extract.segments import Segment
+from docmill.pipeline.extract.layout.segments import Segment
+from docmill.pipeline.extract.pdf import calls
 
 _HYPHEN_BREAK = "\ufffe"
 LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
@@ -80,7 +80,7 @@ def read_text_layer(page: pdfium.PdfPage) -> TextLayer:
     textpage = raw.FPDFText_LoadPage(page.raw)  # without pypdfium2's object around it, whose upkeep costs
     if not textpage:
         raise pdfium.PdfiumError("pdfium cannot read the text of a page.")
-    address = pdf_calls.address(textpage)
+    address = calls.address(textpage)
     try:
         layer = _Reader(page, address).read()
         if layer.sideways and sum(map(len, layer.sideways)) > 2 * sum(len(s.text) for s in layer.segments):
@@ -110,7 +110,7 @@ class _Reader:
         spans = _line_spans(text)
         if not spans:
             return layer
-        pieces = pdf_calls.count_text_boxes(self._textpage, 0, -1)
+        pieces = calls.count_text_boxes(self._textpage, 0, -1)
         gaps = self._gaps(pieces) if pieces > len(spans) else []
         bold = _BoldFonts(self._textpage)
         lines, layer.sideways = self._measure(text, spans, indices)
@@ -121,7 +121,7 @@ class _Reader:
             else:
                 layer.segments.append(segment)
         sample = spans[:: len(spans) // _SAMPLES + 1]
-        unmapped = sum(pdf_calls.has_no_unicode(self._textpage, indices[start]) == 1 for start, _, _ in sample)
+        unmapped = sum(calls.has_no_unicode(self._textpage, indices[start]) == 1 for start, _, _ in sample)
         layer.unmapped = unmapped / len(sample)
         return layer
 
@@ -150,14 +150,14 @@ class _Reader:
 
     def _text_and_indices(self) -> tuple[str, range | list[int]]:
         """The text, and for each of its characters the index that pdfium's other calls want."""
-        count = max(pdf_calls.count_characters(self._textpage), 0)
+        count = max(calls.count_characters(self._textpage), 0)
         units = bytearray(2 * count + 2)
-        length = pdf_calls.text(self._textpage, 0, count, _address(units))
+        length = calls.text(self._textpage, 0, count, _address(units))
         text = units[: 2 * length - 2].decode("utf-16-le", "ignore") if length > 1 else ""
         if len(text) == count:
             return text, range(count)
         # Characters without a Unicode value are missing from the text but counted elsewhere.
-        codes = list(map(pdf_calls.unicode_of, itertools.repeat(self._textpage), range(count)))
+        codes = list(map(calls.unicode_of, itertools.repeat(self._textpage), range(count)))
         indices = [index for index, code in enumerate(codes) if code]
         text = "".join(chr(codes[index]) for index in indices)
         return text.replace("\x02", _HYPHEN_BREAK), indices
@@ -169,7 +169,7 @@ class _Reader:
         first = _address(corners) if corners else 0
         places = range(first, first + len(corners), _BOX.size)
         # The call that is made most often, so the loop around it is not Python's.
-        deque(map(pdf_calls.loose_char_box, itertools.repeat(self._textpage), characters, places), 0)
+        deque(map(calls.loose_char_box, itertools.repeat(self._textpage), characters, places), 0)
         if self._frame.turns:
             for place, (left, top, right, bottom) in enumerate(list(_BOX.iter_unpack(corners))):
                 x0, y0, x1, y1 = self._frame.box(left, bottom, right, top)
@@ -219,7 +219,7 @@ class _Reader:
         gaps = []
         before: Box | None = None
         for index in range(count):
-            pdf_calls.text_box(self._textpage, index, *places)
+            calls.text_box(self._textpage, index, *places)
             left, top, right, bottom = sides
             box = self._frame.box(left, bottom, right, top)
             if before is not None and (box[0] > before[2] or before[0] > box[2]):
@@ -300,14 +300,14 @@ class _BoldFonts:
 
     def is_bold(self, index: int) -> bool:
         """Whether this character is bold."""
-        length = pdf_calls.font_info(self._textpage, index, self._place, len(self._name), None)
+        length = calls.font_info(self._textpage, index, self._place, len(self._name), None)
         name = self._name.value if 0 < length <= len(self._name) else b""
         known = self._known.get(name)
         if known is None:
             lower = name.lower()
             known = any(word in lower for word in (b"bold", b"black", b"heavy"))
             known = known or lower.endswith((b".b", b"-bd", b"bx10", b"bx12"))
-            known = known or bool(pdf_calls.font_weight(self._textpage, index) >= 600)
+            known = known or bool(calls.font_weight(self._textpage, index) >= 600)
             if name:
                 self._known[name] = known
         return known

@@ -1,7 +1,7 @@
 """The extractor process: shuts itself in, then reads one document after the other, as its parent asks.
 
-Started by `process.ExtractorProcess` as `python -m docmill.pipeline.extract.child`; requests come as lines of JSON on
-standard input, frames go out on standard output. Nothing heavy is imported before a document needs it.
+Started by `process.ExtractorProcess`; requests come as lines of JSON on standard input, frames go out on standard
+output. Nothing heavy is imported before a document needs it.
 """
 
 import json
@@ -15,10 +15,16 @@ from typing import Any, BinaryIO
 
 from docmill.pipeline.errors import DocmillError, is_out_of_memory
 from docmill.pipeline.extract import read_content, survey_document
-from docmill.pipeline.extract.confine import confine, limit_processor_time
-from docmill.pipeline.extract.frames import page_frame, write_frame
-from docmill.pipeline.extract.page_content import ContentOf, PageContent, ReadContent, content_frame, content_from
+from docmill.pipeline.extract.layout.page_content import (
+    ContentOf,
+    PageContent,
+    ReadContent,
+    content_frame,
+    content_from,
+)
 from docmill.pipeline.extract.reading import Reading
+from docmill.pipeline.extract.sandbox.frames import page_frame, write_frame
+from docmill.pipeline.extract.sandbox.walls import confine, limit_processor_time
 
 ReadDocument = Callable[[Path, str, ContentOf | None], Reading]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.plain import decode
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
+from docmill.pipeline.extract.text.plain import decode
 
 _SAMPLE = 16 * 1024
 _MAX_FIELD = 1 << 20

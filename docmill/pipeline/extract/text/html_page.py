@@ -8,9 +8,9 @@ import lxml.html
 from lxml.etree import LxmlError, ParserError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.plain import decode
+from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.tables import CELL_JOINT
+from docmill.pipeline.extract.text.plain import decode
 from docmill.pipeline.text import clean
 
 _UNSEEN = {"script", "style", "noscript", "template", "head", "nav", "svg", "iframe", "object", "button", "select"}
