@@ -2,6 +2,7 @@
 
 import threading
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -14,51 +15,17 @@ from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.pipeline.vector_stores import VectorStore
 from docmill.storage import Originals
 
+EMBEDDERS = {
+    "local": "docmill.pipeline.embed.local",
+    "gemini": "docmill.pipeline.embed.gemini",
+}
+"""The setting EMBEDDER, and the module whose `from_settings(settings)` makes the embedder."""
 
-def _local_embedder() -> Embedder:
-    from docmill.pipeline.embed.local import LocalEmbedder
-
-    return LocalEmbedder()
-
-
-def _pgvector_store(embedder: Embedder) -> VectorStore:
-    from docmill.pipeline.vector_stores.pgvector import PgvectorStore
-
-    return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
-
-
-def _gemini_embedder() -> Embedder:
-    from docmill.pipeline.embed.gemini import MAX_TEXTS, GeminiEmbedder
-    from docmill.pipeline.embed.governor import RedisGovernor
-
-    requests, tokens = settings.GEMINI_REQUESTS_PER_MINUTE, settings.GEMINI_TOKENS_PER_MINUTE
-    governor = RedisGovernor(f"{settings.REDIS_URL}/0", "gemini", requests, tokens)
-    return GeminiEmbedder(
-        settings.GEMINI_API_KEY,
-        settings.EMBEDDING_DIMENSIONS,
-        governor,
-        # A call that needs the whole minute's quota would hold up everybody else.
-        batch_size=max(requests // 8, 1) if requests else MAX_TEXTS,
-        tokens_per_request=max(tokens // 8, 2048) if tokens else 200_000,
-        base_url=settings.GEMINI_BASE_URL,
-    )
-
-
-def _pinecone_store(embedder: Embedder) -> VectorStore:
-    from docmill.pipeline.vector_stores.pinecone import PineconeStore
-
-    return PineconeStore(
-        settings.PINECONE_API_KEY,
-        settings.PINECONE_INDEX,
-        embedder.dimension,
-        cloud=settings.PINECONE_CLOUD,
-        region=settings.PINECONE_REGION,
-        controller_host=settings.PINECONE_CONTROLLER_HOST,
-    )
-
-
-EMBEDDERS = {"local": _local_embedder, "gemini": _gemini_embedder}
-VECTOR_STORES = {"pgvector": _pgvector_store, "pinecone": _pinecone_store}
+VECTOR_STORES = {
+    "pgvector": "docmill.pipeline.vector_stores.pgvector",
+    "pinecone": "docmill.pipeline.vector_stores.pinecone",
+}
+"""The setting VECTOR_STORE, and the module whose `from_settings(settings, embedder)` opens the store."""
 
 
 @cache
@@ -68,7 +35,8 @@ def embedder() -> Embedder:
         raise PermanentError(
             "embedder_rejected", f"EMBEDDER must be one of {', '.join(EMBEDDERS)}, not {settings.EMBEDDER!r}."
         )
-    return EMBEDDERS[settings.EMBEDDER]()
+    made: Embedder = import_module(EMBEDDERS[settings.EMBEDDER]).from_settings(settings)
+    return made
 
 
 @cache
@@ -79,7 +47,8 @@ def vector_store() -> VectorStore:
         raise PermanentError(
             "index_rejected", f"VECTOR_STORE must be one of {', '.join(VECTOR_STORES)}, not {settings.VECTOR_STORE!r}."
         )
-    return VECTOR_STORES[settings.VECTOR_STORE](embedder())
+    opened: VectorStore = import_module(VECTOR_STORES[settings.VECTOR_STORE]).from_settings(settings, embedder())
+    return opened
 
 
 @cache
@@ -95,15 +64,15 @@ def originals() -> Originals:
     )
 
 
-_boxes = threading.local()
+_extractors = threading.local()
 
 
 def extractor() -> ExtractorProcess:
-    """This thread's box for hostile files; it dies with its thread."""
-    if not hasattr(_boxes, "extractor"):
-        _boxes.extractor = _new_extractor()
-    box: ExtractorProcess = _boxes.extractor
-    return box
+    """This thread's sandbox for hostile files; it dies with its thread."""
+    if not hasattr(_extractors, "own"):
+        _extractors.own = _new_extractor()
+    extractor: ExtractorProcess = _extractors.own
+    return extractor
 
 
 def _new_extractor() -> ExtractorProcess:

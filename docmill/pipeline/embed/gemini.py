@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from docmill.pipeline.embed import Wait
 from docmill.pipeline.embed.gemma_tokens import likely_tokens
-from docmill.pipeline.embed.governor import Governor, NoGovernor
+from docmill.pipeline.embed.governor import Governor, NoGovernor, RedisGovernor
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Vector, Vectors
 
@@ -39,6 +39,20 @@ _SHORT_TROUBLE = (0.25, 1.0)
 """Seconds before a call is made again after a 5xx or a cut connection; then it is the document's retry."""
 _LONGEST_WAIT = 3600.0
 _QUERY_MAY_WAIT = 2.0
+
+
+def from_settings(settings: Any) -> "GeminiEmbedder":
+    """The embedder of the settings GEMINI_* and EMBEDDING_DIMENSIONS; all processes share one quota, in Redis."""
+    requests, tokens = settings.GEMINI_REQUESTS_PER_MINUTE, settings.GEMINI_TOKENS_PER_MINUTE
+    return GeminiEmbedder(
+        settings.GEMINI_API_KEY,
+        settings.EMBEDDING_DIMENSIONS,
+        RedisGovernor(f"{settings.REDIS_URL}/0", "gemini", requests, tokens),
+        # A call that needs the whole minute's quota would hold up everybody else.
+        batch_size=max(requests // 8, 1) if requests else MAX_TEXTS,
+        tokens_per_request=max(tokens // 8, 2048) if tokens else 200_000,
+        base_url=settings.GEMINI_BASE_URL,
+    )
 
 
 class GeminiEmbedder:

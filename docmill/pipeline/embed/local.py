@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,6 +17,11 @@ from docmill.pipeline.types import Vector, Vectors
 
 TOKENIZER = Path(__file__).parents[2] / "data" / "minilm-tokenizer.json"
 _SPECIAL_TOKENS = 2
+
+
+def from_settings(settings: Any) -> "LocalEmbedder":
+    """The embedder; it has no settings."""
+    return LocalEmbedder()
 
 
 class LocalEmbedder:

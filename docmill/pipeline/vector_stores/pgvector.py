@@ -6,7 +6,7 @@ The table holds ids, owners and vectors only: what a hit says is read from the c
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from pgvector import Vector as PgVector
@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from docmill.pipeline.embed import Wait
+from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Hit, Record, Vector
 from docmill.pipeline.vector_stores import checked_tenant
@@ -34,6 +34,11 @@ def _translated(table: str) -> Iterator[None]:
         raise PermanentError(
             "index_mismatch", f"The vector table {table} does not exist: run 'docmill setup'."
         ) from error
+
+
+def from_settings(settings: Any, embedder: Embedder) -> "PgvectorStore":
+    """The store in the service's own database."""
+    return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
 
 
 class PgvectorStore:

@@ -33,7 +33,7 @@ from pinecone.errors.exceptions import (
     UnauthorizedError,
 )
 
-from docmill.pipeline.embed import Wait
+from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Hit, Record, Vector
 from docmill.pipeline.vector_stores import checked_tenant
@@ -84,6 +84,18 @@ def _translated(call: Callable[Concatenate["PineconeStore", P], T]) -> Callable[
             raise TransientError("index_unavailable", f"Pinecone's answer could not be read: {_said(error)}") from error
 
     return cast("Callable[Concatenate[PineconeStore, P], T]", translated)
+
+
+def from_settings(settings: Any, embedder: Embedder) -> "PineconeStore":
+    """The store of the settings PINECONE_*."""
+    return PineconeStore(
+        settings.PINECONE_API_KEY,
+        settings.PINECONE_INDEX,
+        embedder.dimension,
+        cloud=settings.PINECONE_CLOUD,
+        region=settings.PINECONE_REGION,
+        controller_host=settings.PINECONE_CONTROLLER_HOST,
+    )
 
 
 class PineconeStore:
