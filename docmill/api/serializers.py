@@ -9,6 +9,7 @@ from docmill.documents.search import Found
 
 DocumentFields = (
     "filename",
+    "title",
     "content_type",
     "size_bytes",
     "sha256",

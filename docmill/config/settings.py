@@ -100,16 +100,17 @@ CHUNK_OVERLAP = env.int("CHUNK_OVERLAP", -1)
 STAGE_SECONDS = {
     "downloading": env.float("DOWNLOADING_SECONDS", 600.0),
     "extracting": env.float("EXTRACTING_SECONDS", 7200.0),
+    "chunking": env.float("CHUNKING_SECONDS", 600.0),
     "embedding": env.float("EMBEDDING_SECONDS", 7200.0),
     "indexing": env.float("INDEXING_SECONDS", 600.0),
 }
 STAGE_MARGIN_SECONDS = env.float("STAGE_MARGIN_SECONDS", 60.0)
 
-# --- uploads and the box ---------------------------------------------------------------------------------------------
+# --- uploads and the sandbox -----------------------------------------------------------------------------------------
 DOCMILL_ASYNC = env.bool("DOCMILL_ASYNC", True)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
 TEMP_DIR = Path(env.str("DOCMILL_TEMP_DIR", tempfile.gettempdir()))
-tempfile.tempdir = str(TEMP_DIR)  # for libraries, and for the box
+tempfile.tempdir = str(TEMP_DIR)  # for libraries, and for the sandbox
 EXTRACT_PAGE_SECONDS = env.float("EXTRACT_PAGE_SECONDS", 120.0)
 EXTRACT_TOTAL_SECONDS = env.float("EXTRACT_TOTAL_SECONDS", 3600.0)
 EXTRACT_MEMORY_BYTES = env.int("EXTRACT_MEMORY_BYTES", 2 * 1024**3)

@@ -15,6 +15,7 @@ from docmill.pipeline.ingest import EmbeddedBatch
 from docmill.pipeline.types import Page
 from docmill.worker import shutdown
 
+_TITLE_CHARACTERS = 500
 _WRITE_EVERY = 0.5
 """Seconds between two writes of mere progress."""
 _READING_SHARE = 45.0
@@ -40,6 +41,9 @@ class Attempt:
     def extracting(self) -> None:
         self._enter(Document.Stage.EXTRACTING)
 
+    def opened(self, title: str) -> None:
+        self.document.title = title[:_TITLE_CHARACTERS]
+
     def page_read(self, page: Page, pages_total: int | None) -> None:
         self.document.pages_total = pages_total
         self.document.pages_done += 1
@@ -50,8 +54,11 @@ class Attempt:
         self.document.chunks_total += count
         self._progress()
 
-    def embedding(self) -> None:
+    def chunking(self) -> None:
         self.document.pages_total = self.document.pages_done
+        self._enter(Document.Stage.CHUNKING)
+
+    def embedding(self) -> None:
         self._enter(Document.Stage.EMBEDDING)
 
     def chunks_ready(self, batch: EmbeddedBatch) -> None:
@@ -109,7 +116,7 @@ class Attempt:
         self._note_time()
         self._clock.enter(stage)
         self.document.stage = stage
-        self._write(stage=stage, timings=self.document.timings, **self._counts())
+        self._write(stage=stage, title=self.document.title, timings=self.document.timings, **self._counts())
 
     def _note_time(self) -> None:
         now = time.monotonic()

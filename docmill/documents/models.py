@@ -74,6 +74,8 @@ class Document(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="documents")
     task_id = models.UUIDField(default=uuid.uuid4, unique=True)
     filename = models.CharField(max_length=255)
+    # The title that the author gave in the file, "" where there is none or it was not read yet.
+    title = models.CharField(max_length=500, blank=True, default="", db_default="")
     content_type = models.CharField(max_length=120)
     size_bytes = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)

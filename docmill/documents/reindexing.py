@@ -114,7 +114,14 @@ def _write(index: VectorIndex, document: Document) -> list[str]:
         ):
             time.sleep(0.1)
             return []
-        job = Job(str(document.id), document.user_id, document.s3_key, document.filename, document.content_type)
+        job = Job(
+            str(document.id),
+            document.user_id,
+            document.s3_key,
+            document.filename,
+            document.content_type,
+            document.title,
+        )
         chunks: Any = document.chunks.order_by("ordinal").iterator(chunk_size=500)  # rows have a Chunk's fields
         total = embed_and_index(chunks, job, _adapters(), _Rows(document))
         IndexedDocument.objects.update_or_create(

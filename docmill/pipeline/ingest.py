@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import AbstractContextManager, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -40,7 +40,11 @@ class Originals(Protocol):
 
 
 class PageStream(Protocol):
-    """A document being read: its pages in order, once. `pages_total` is known before the first page, if at all."""
+    """A document being read: its pages in order, once. The title that its author gave and `pages_total` are known
+    before the first page, if at all."""
+
+    @property
+    def title(self) -> str | None: ...
 
     @property
     def pages_total(self) -> int | None: ...
@@ -78,7 +82,13 @@ class Journal(VectorJournal, Protocol):
 
     def extracting(self) -> None: ...
 
+    def opened(self, title: str) -> None:
+        """Told the title that the author gave, "" where there is none."""
+
     def page_read(self, page: Page, pages_total: int | None) -> None: ...
+
+    def chunking(self) -> None:
+        """All pages are read; what is left of them is cut."""
 
     def embedding(self) -> None: ...
 
@@ -98,6 +108,12 @@ class Job:
     s3_key: str
     filename: str
     content_type: str
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the document is called: the title that its author gave, else the file's name."""
+        return self.title or self.filename
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +148,10 @@ def ingest(job: Job, adapters: Adapters, journal: Journal) -> int:
     with adapters.originals.download(job.s3_key) as path:  # 1 download
         journal.extracting()
         with adapters.extractor.open(path, job.content_type) as extraction:  # 2 extract
-            pages = _journalled(extraction, journal)
-            chunks = adapters.chunker.chunks(pages)  # 3 chunk
+            job = replace(job, title=extraction.title or "")
+            journal.opened(job.title)
+            pages = _read(extraction, journal)
+            chunks = _cut(adapters.chunker.chunks(pages, job.title), journal)  # 3 chunk
             total = embed_and_index(chunks, job, adapters, journal)  # 4 embed, 5 index
     if total == 0:
         raise PermanentError("no_text")
@@ -159,10 +177,15 @@ def embed_and_index(chunks: Iterable[Chunk], job: Job, adapters: Adapters, journ
     return total
 
 
-def _journalled(extraction: PageStream, journal: Journal) -> Iterator[Page]:
+def _read(extraction: PageStream, journal: Journal) -> Iterator[Page]:
     for page in extraction:
         journal.page_read(page, extraction.pages_total)
         yield page
+    journal.chunking()
+
+
+def _cut(chunks: Iterable[Chunk], journal: Journal) -> Iterator[Chunk]:
+    yield from chunks
     journal.embedding()
 
 
@@ -207,13 +230,13 @@ class _PendingBatch:
     ) -> None:
         self.chunks, self.job, self.cache, self.embedder = chunks, job, adapters.cache, adapters.embedder
         texts = [embedding_text(chunk) for chunk in chunks]
-        self.keys = [cache_key(self.embedder, job.filename, text) for text in texts]
+        self.keys = [cache_key(self.embedder, job.name, text) for text in texts]
         self.known = self.cache.get(job.tenant, self.keys)
         self.missing = {key: text for key, text in zip(self.keys, texts, strict=True) if key not in self.known}
         self.call: Future[Vectors] | None = None
         if self.missing:
             texts, wait = list(self.missing.values()), _until(stopped, journal)
-            self.call = calls.submit(self.embedder.embed_passages, texts, job.filename, wait)
+            self.call = calls.submit(self.embedder.embed_passages, texts, job.name, wait)
 
     def finish(self, journal: VectorJournal) -> EmbeddedBatch:
         if self.call is not None:

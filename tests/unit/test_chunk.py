@@ -176,3 +176,14 @@ def test_two_sections_that_are_long_enough_are_not_mixed() -> None:
     one = "## Boats\n\nThe boats are old."
     two = "## Trains\n\nThe trains are new."
     assert [part.text for part in chunk([Page(1, f"{one}\n\n{two}")])] == [one, two]
+
+
+def test_the_documents_title_stands_above_all_headings_and_only_once() -> None:
+    text = "# Harbour rules\n\nEvery boat moors at the pier.\n\n## Fees\n\nEvery boat pays a fee at the office."
+    chunker = Chunker(EMBEDDER.count_tokens, SMALL)
+
+    def paths(title: str) -> set[tuple[str, ...]]:
+        return {chunk.headings for chunk in chunker.chunks([Page(1, text)], title) if "Every" in chunk.text}
+
+    assert paths("Harbour Rules") <= {(), ("Harbour rules",), ("Harbour rules", "Fees")}
+    assert all(path[0] == "Port of Ness" for path in paths("Port of Ness"))

@@ -53,8 +53,8 @@ class Chunker:
         self._count_tokens = count_tokens
         self._options = options
 
-    def chunks(self, pages: Iterable[Page]) -> Iterator[Chunk]:
-        """The document's chunks in order, as soon as they are settled.
+    def chunks(self, pages: Iterable[Page], title: str = "") -> Iterator[Chunk]:
+        """The document's chunks in order, as soon as they are settled; `title` is the outermost heading of all.
 
         Without overlap their spans cover all text but white space once.
         """
@@ -62,7 +62,9 @@ class Chunker:
         from docmill.pipeline.chunking.units import pieces
 
         before: list[Piece] = []
-        for ordinal, group in enumerate(self._groups(pieces(pages, self._count_tokens, self._options.max_tokens))):
+        for ordinal, group in enumerate(
+            self._groups(pieces(pages, self._count_tokens, self._options.max_tokens, title))
+        ):
             yield self._chunk(ordinal, self._overlap(before, group) + group)
             before = group
 

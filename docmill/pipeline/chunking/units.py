@@ -23,6 +23,8 @@ AFTER_HEADING = 3.0
 AFTER_TABLE_HEADER = 3.0
 WITHIN_SENTENCE = 1.5
 _HEADING_CHARACTERS = 120
+_TITLE_LEVEL = 0
+"""Above all headings, which have levels from 1."""
 _CHARACTERS_PER_TOKEN = 20
 _INNER_END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s+|\\n)+")
 
@@ -41,10 +43,10 @@ class Piece:
     headings: tuple[str, ...]
 
 
-def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int) -> Iterator[Piece]:
-    """The pieces of a document in order; none has more than `max_tokens` tokens. Joints and texts joined give back
-    the full text up to white space at its ends."""
-    outline, kind_before = _Outline(), ""
+def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int, title: str = "") -> Iterator[Piece]:
+    """The pieces of a document called `title` in order; none has more than `max_tokens` tokens. Joints and texts joined
+    give back the full text up to white space at its ends."""
+    outline, kind_before = _Outline(title), ""
     between, page_end = "", 0
     for offset, page in joined(pages):
         between += "\n" * (offset - page_end)
@@ -72,10 +74,12 @@ def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int) ->
 
 
 class _Outline:
-    """The path of headings at a place in the text, and the header of the table that it lies in."""
+    """The path of headings at a place in the text, below the document's title, and the header of the table that it lies
+    in."""
 
-    def __init__(self) -> None:
-        self._path: list[tuple[int, str]] = []
+    def __init__(self, title: str) -> None:
+        self._title = " ".join(title.split())[:_HEADING_CHARACTERS]
+        self._path: list[tuple[int, str]] = [(_TITLE_LEVEL, self._title)] if self._title else []
         self._table_header = ""
 
     def take(self, block: Block, text: str) -> None:
@@ -83,7 +87,10 @@ class _Outline:
         if block.kind == "heading":
             while self._path and self._path[-1][0] >= block.level:
                 self._path.pop()
-            self._path.append((block.level, heading_title(text)[:_HEADING_CHARACTERS]))
+            heading = heading_title(text)[:_HEADING_CHARACTERS]
+            if len(self._path) == 1 and heading.casefold() == self._title.casefold():
+                self._path.clear()  # the title stands in the text, too
+            self._path.append((block.level, heading))
         if block.kind == "table_header":
             self._table_header = self._table_header or " ".join(text.split())[:_HEADING_CHARACTERS]
         elif block.kind != "table_row":
