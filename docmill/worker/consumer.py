@@ -12,7 +12,7 @@ class SteadyConsumer(Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Celery 5.7 gives what is in hand (retries that are not due yet) back over the connection that was lost, and
-        the error ends the worker. These messages are let go: the sweep rings for their documents."""
+        the error ends the worker. These messages are let go: the sweep enqueues their documents."""
         for channel in self.connection.transport.channels:
             channel.do_restore = False
         super().on_connection_error_after_connected(exc)

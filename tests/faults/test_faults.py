@@ -216,7 +216,7 @@ def test_a_clock_that_jumps_leaves_no_document_waiting(
 
 
 @pytest.mark.long
-def test_clocks_that_jump_to_and_fro_ring_no_bell_twice(installation: Installation, upload: Uploads) -> None:
+def test_clocks_that_jump_to_and_fro_enqueue_nothing_twice(installation: Installation, upload: Uploads) -> None:
     document_id = upload(LONG)
     installation.wait_for_work(document_id)
     before = _enqueued(installation)

@@ -1,7 +1,7 @@
 """Extraction: a file in, pages of clean text out.
 
-`detect_type` tells the type where the file arrives; `process.ExtractorProcess` reads it in the box;
-`read_document` is the reading itself, without the box.
+`detect_type` tells the type where the file arrives; `process.ExtractorProcess` reads it in the sandbox;
+`read_document` is the reading itself, without the sandbox.
 """
 
 from collections.abc import Callable
