@@ -44,6 +44,7 @@ _KINDS = (
     ErrorKind("no_text", 422, "No text", "No text was found in the document, not even by OCR."),
     ErrorKind("too_many_pages", 422, "Too many pages", "Split the document into smaller ones."),
     ErrorKind("too_much_text", 422, "Too much text", "The document unpacks to more than is accepted; split it."),
+    ErrorKind("too_complex", 422, "Too complex", "The document is far more involved than its text; simplify it."),
     ErrorKind("timeout", 504, "Timed out", "A stage took longer than its limit.", True),
     ErrorKind("memory_limit", 422, "Memory limit", "Reading the document needs more memory than it may have."),
     ErrorKind("extractor_crashed", 422, "Unreadable file", "The document crashes the program that reads it."),

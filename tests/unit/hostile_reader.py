@@ -69,6 +69,8 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
                     sys.stderr.write("noise " * 10_000)
             case "raise":
                 raise ZeroDivisionError(argument)
+            case "nest":
+                yield Page(number, _nest())
             case "write_garbage":
                 _frame_pipe().write(b"\xff\xff\xff\xffgarbage")
                 _frame_pipe().flush()
@@ -99,6 +101,10 @@ def _frame_pipe() -> "os._io.BufferedWriter":
     import io
 
     return next(item for item in gc.get_objects() if isinstance(item, io.BufferedWriter) and item.fileno() > 2)
+
+
+def _nest() -> str:
+    return _nest()
 
 
 def _connect(port: int) -> str:

@@ -26,6 +26,9 @@ from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.extract.sandbox.frames import page_frame, write_frame
 from docmill.pipeline.extract.sandbox.walls import confine, limit_processor_time
 
+_TRACE = 4000
+"""Characters of an exception's trace that the worker is told for its log."""
+
 ReadDocument = Callable[[Path, str, ContentOf | None], Reading]
 
 
@@ -71,12 +74,18 @@ def _serve(frames: BinaryIO, read_document: ReadDocument, request: dict[str, Any
         write_frame(frames, {"kind": "error", "code": error.code, "message": error.message})
         return True
     except Exception as error:
-        traceback.print_exc()
-        code = "memory_limit" if is_out_of_memory(error) else "extractor_crashed"
-        write_frame(frames, {"kind": "error", "code": code, "message": ""})
-        return False
+        code, trace = _code_for(error), "".join(traceback.format_exception(error))
+        write_frame(frames, {"kind": "error", "code": code, "message": "", "trace": trace[-_TRACE:]})
+        return code != "memory_limit"
     write_frame(frames, last | {"memory": _resident_bytes()})
     return True
+
+
+def _code_for(error: Exception) -> str:
+    """Parsers give up on what they cannot read with exceptions of every kind; the worker logs which."""
+    if is_out_of_memory(error):
+        return "memory_limit"
+    return "too_complex" if isinstance(error, RecursionError) else "corrupt"
 
 
 class _Elsewhere:

@@ -1,5 +1,6 @@
 """A document being read in the sandbox, as its worker sees it: pages in order, errors by their codes."""
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
@@ -12,9 +13,18 @@ from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.running import RunningExtractor, timed_out
 from docmill.pipeline.types import Page
 
+_log = logging.getLogger("docmill.extract")
 _ASK_EVERY = 1.0
 """Seconds between two questions whether to go on."""
-_REPORTED = {"corrupt", "encrypted", "unsupported_type", "too_many_pages", "too_much_text", "memory_limit"}
+_REPORTED = {
+    "corrupt",
+    "encrypted",
+    "memory_limit",
+    "too_complex",
+    "too_many_pages",
+    "too_much_text",
+    "unsupported_type",
+}
 """Codes that the extractor may give; any other is a crash."""
 
 GoOn = Callable[[], object]
@@ -175,6 +185,8 @@ class Extraction:
         code, message = frame.get("code"), frame.get("message")
         if code not in _REPORTED:
             return self._crashed("an exception")
+        if isinstance(trace := frame.get("trace"), str):
+            _log.warning("The document is %s to its reader: %s", code, trace)
         return PermanentError(code, message if isinstance(message, str) and message else None)
 
     def _crashed(self, why: str) -> PermanentError:

@@ -194,6 +194,7 @@ def _environment(workspace: Path) -> dict[str, str]:
         "HOME": str(workspace),
         "TMPDIR": str(workspace),
         "LANG": "C.UTF-8",
+        "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "RAYON_NUM_THREADS": "1",
