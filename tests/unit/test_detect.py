@@ -1,5 +1,8 @@
 """Types are told by content and name together, without reading further than the file's first bytes."""
 
+import io
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,6 +100,63 @@ def test_a_zip_with_a_huge_directory_is_refused_before_it_is_listed(tmp_path: Pa
     end = data.rfind(b"PK\x05\x06")
     data[end + 12 : end + 16] = (64 << 20).to_bytes(4, "little")
     assert code(tmp_path, "many.docx", bytes(data)) == "corrupt"
+
+
+def deflated_zip(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_a_bomb_named_mimetype_is_never_unpacked_at_the_door(tmp_path: Path) -> None:
+    """The directory says a hundred bytes; the member unpacks to 256 MB."""
+    data = bytearray(deflated_zip(mimetype=bytes(256 << 20)))
+    entry = data.rfind(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
+    path = tmp_path / "upload"
+    path.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(PermanentError, match="ZIP archive"):
+        detect_type(path, "book.epub")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_member_that_says_stored_in_the_directory_and_deflated_in_its_header_is_not_read(tmp_path: Path) -> None:
+    data = bytearray(deflated_zip(mimetype=b"application/epub+zip"))
+    entry = data.rfind(b"PK\x01\x02")
+    data[entry + 10 : entry + 12] = bytes(2)
+    data[entry + 20 : entry + 24] = data[entry + 24 : entry + 28]
+    assert code(tmp_path, "book.epub", bytes(data)) == "type_mismatch"
+
+
+@pytest.mark.parametrize("field", [12, 16], ids=["directory size", "directory offset"])
+def test_a_directory_that_lies_beyond_the_file_is_corrupt(tmp_path: Path, field: int) -> None:
+    data = bytearray(zip_bytes(**{"word/document.xml": "x"}))
+    end = data.rfind(b"PK\x05\x06")
+    data[end + field : end + field + 4] = (1 << 20).to_bytes(4, "little")
+    assert code(tmp_path, "far.docx", bytes(data)) == "corrupt"
+
+
+def test_books_and_texts_packed_anew_with_a_compressed_mimetype_are_told_by_their_parts(tmp_path: Path) -> None:
+    book = deflated_zip(**{"META-INF/container.xml": b"", "mimetype": b"application/epub+zip"})
+    assert detected(tmp_path, "book.epub", book) == "application/epub+zip"
+    sheet = deflated_zip(**{"content.xml": b"", "META-INF/manifest.xml": b"", "mimetype": b"x"})
+    assert detected(tmp_path, "sheet.ods", sheet) == OPEN + "spreadsheet"
+
+
+def test_a_deck_with_thousands_of_pictures_is_told_by_the_first_of_its_directory(tmp_path: Path) -> None:
+    pictures = {f"ppt/media/picture-{number}.png": "" for number in range(3000)}
+    data = zip_bytes(**pictures, **{"[Content_Types].xml": "", "ppt/presentation.xml": ""})
+    assert detected(tmp_path, "deck.pptx", data) == OFFICE + "presentationml.presentation"
+
+
+def test_an_archive_with_something_in_front_is_still_read(tmp_path: Path) -> None:
+    data = zip_bytes(mimetype=OPEN + "text")
+    assert detected(tmp_path, "a.odt", data[:4] + data) == OPEN + "text"
 
 
 def test_every_extension_belongs_to_one_type() -> None:

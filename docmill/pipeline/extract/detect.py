@@ -4,15 +4,25 @@ This runs where uploads arrive, outside the box, so nothing here reads further t
 """
 
 import struct
-import zipfile
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.file_types import BY_CONTENT_TYPE, BY_EXTENSION, FileType
+from docmill.pipeline.extract.zip_directory import read_directory
 
 _HEAD = 8192
 _MAX_CONTROLS = 0.01
-_MAX_ZIP_DIRECTORY = 8 * 1024 * 1024
+_MAX_MIMETYPE = 200  # bytes
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OFFICE_PARTS = (
+    ("word/document", _OFFICE + "wordprocessingml.document"),
+    ("ppt/presentation", _OFFICE + "presentationml.presentation"),
+    ("xl/workbook", _OFFICE + "spreadsheetml.sheet"),
+)
+_WITHOUT_MIMETYPE = (
+    ("application/epub+zip", {"META-INF/container.xml"}),
+    ("application/vnd.oasis.opendocument.", {"content.xml", "META-INF/manifest.xml"}),
+)
 _OLE_NAMES = (
     ("__nameid_version1.0", "application/vnd.ms-outlook"),
     ("__properties_version1.0", "application/vnd.ms-outlook"),
@@ -83,7 +93,7 @@ def _content(path: Path, head: bytes, named: FileType | None) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_content(path)
+        return _zip_content(path, named)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _ole_content(path, head)
     if b"%PDF-" in head[:1024]:
@@ -112,42 +122,25 @@ def _text_type(filename: str, extension: str, named: FileType | None) -> str:
     raise PermanentError("unsupported_type", f"Files named {extension} are not supported: send {accepted_names()}.")
 
 
-def _zip_content(path: Path) -> str:
-    _check_directory_size(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            mimetype = ""
-            if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
-                mimetype = archive.read("mimetype").decode("ascii", "replace").strip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as error:
-        raise PermanentError("corrupt", "The file is a ZIP archive that cannot be read; upload it again.") from error
+def _zip_content(path: Path, named: FileType | None) -> str:
+    directory = read_directory(path)
+    names = directory.names
+    mimetype = (directory.stored_text("mimetype", _MAX_MIMETYPE) or "").strip()
     if mimetype in BY_CONTENT_TYPE:
         return mimetype
-    if "[Content_Types].xml" in names:
-        office = "application/vnd.openxmlformats-officedocument."
-        for part, content_type in (
-            ("word/document", "wordprocessingml.document"),
-            ("ppt/presentation", "presentationml.presentation"),
-            ("xl/workbook", "spreadsheetml.sheet"),
-        ):
-            if any(name.startswith(part) for name in names):
-                return office + content_type
+    if "[Content_Types].xml" in names or not directory.complete:
+        for part, content_type in _OFFICE_PARTS:
+            # Of a directory that was not read to its end the part's folder must do.
+            start = part if directory.complete else part[: part.index("/") + 1]
+            if any(name.startswith(start) for name in names):
+                return content_type
+    # Packed anew by a common program, "mimetype" is compressed: then the name says which of the kind it is.
+    if named is not None and any(
+        named.content_type.startswith(kind) and (parts <= names or not directory.complete)
+        for kind, parts in _WITHOUT_MIMETYPE
+    ):
+        return named.content_type
     return "zip"
-
-
-def _check_directory_size(path: Path) -> None:
-    """Refuse a ZIP whose directory alone would take much memory to list."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 65_557))
-        tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
-    if end < 0 or len(tail) < end + 20:
-        raise PermanentError("corrupt", "The file is a ZIP archive that was cut off; upload it again.")
-    entries, directory_size = struct.unpack_from("<HI", tail, end + 10)
-    if directory_size > _MAX_ZIP_DIRECTORY or entries == 0xFFFF:
-        raise PermanentError("corrupt", "The file is a ZIP archive with far too many entries for a document.")
 
 
 def _ole_content(path: Path, head: bytes) -> str:
