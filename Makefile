@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread clean
+.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread sweep clean
 
 install: $(VENV)/.installed
 
@@ -66,6 +66,11 @@ bench-chunk: $(BENCH)/.installed
 
 bench-extract: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(JSON),--json "$(JSON)")
+
+# DOCUMENTS is any folder of files; TEXT is where their texts go.
+sweep: install
+	@test -n "$(DOCUMENTS)" || { echo "Say where the files lie: make sweep DOCUMENTS=DIR [JSON=FILE] [TEXT=DIR]"; exit 2; }
+	$(BIN)/python -m benchmarks.sweep --documents "$(DOCUMENTS)" $(if $(JSON),--json "$(JSON)") $(if $(TEXT),--text "$(TEXT)")
 
 bench-resolution: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.resolution
