@@ -1,10 +1,13 @@
 """A beat schedule that a clock set back does not silence."""
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from celery.beat import PersistentScheduler
 from celery.schedules import schedstate, schedule
+
+from docmill.worker.reconnecting import looking_often
 
 
 class Every(schedule):
@@ -21,6 +24,11 @@ class Every(schedule):
 class SteadyScheduler(PersistentScheduler):
     """Beat's scheduler, which asks the schedule anew at every tick: times that it noted by a clock that was set back
     since would have it sleep until the clock gets there again."""
+
+    @cached_property
+    def connection(self) -> Any:
+        """Celery waits ever longer for a broker that is away as beat starts."""
+        return looking_often(super().connection)
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Run what is due; seconds until the next tick."""

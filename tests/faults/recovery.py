@@ -14,7 +14,7 @@ from tests.faults.installation import Installation
 BOUNDS = {
     "a killed child": 15.0,
     "a killed worker": 15.0,
-    "an emptied broker": 30.0,
+    "an emptied broker": 15.0,
     "a worker's exit after SIGTERM": 30.0,
 }
 """Seconds that each may take at most."""
