@@ -1,7 +1,7 @@
 """How long a process waits between two looks for a broker that is away.
 
-kombu waits 2 seconds longer after every try, up to 30, so that a broker that was away for a minute stands unused for half
-of another. Looking is cheap: here the pause stays short, and is drawn by lot, so that many workers do not come at once.
+kombu waits 2 seconds longer after every try, up to 30, so that a broker that was away for a minute stands unused for
+half of another. Looking is cheap: the pause stays short, and is drawn by lot, so that workers do not come all at once.
 """
 
 import random

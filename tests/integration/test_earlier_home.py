@@ -1,7 +1,7 @@
 """A home that an earlier docmill made comes up with this one, its documents found.
 
-`data/home-0.1.tar.xz` is what `docmill backup` wrote (packed anew, smaller) at the last commit before the folders of the
-life of a document were laid: two completed documents of the user `local`, embedded with all-MiniLM-L6-v2.
+`data/home-0.1.tar.xz` is what `docmill backup` wrote (packed anew, smaller) before the code was laid out by the life of a
+document: two completed documents of the user `local`, embedded with all-MiniLM-L6-v2.
 """
 
 import tempfile
