@@ -1,6 +1,6 @@
 """A home that an earlier docmill made comes up with this one, its documents found.
 
-`data/home-0.1.tar.xz` is what `docmill backup` wrote (packed anew, smaller) before the code was laid out by the life of a
+`data/home-0.1.tar.xz` is what `docmill backup` wrote (packed anew) before the code was laid out by the life of a
 document: two completed documents of the user `local`, embedded with all-MiniLM-L6-v2.
 """
 
