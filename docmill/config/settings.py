@@ -24,7 +24,7 @@ env = Environment()
 SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
 DEBUG = env.bool("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-ROOT_URLCONF = "docmill.api.urls"
+ROOT_URLCONF = "docmill.config.urls"
 ASGI_APPLICATION = "docmill.api.asgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",
