@@ -32,6 +32,7 @@ def die_with(parent: int, signal_number: int) -> None:
 
 
 def main(owner: str, parent: str, signal_number: str, *command: str) -> None:
+    os.umask(0o077)  # files and sockets, also those in shared folders, are for the owner alone
     if owner != "-":
         become(int(owner))
     if parent != "-":

@@ -2,14 +2,17 @@
 
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from docmill.embedded.certificates import kept_certificates
 from docmill.embedded.ports import LOOPBACK, kept_ports
 from docmill.embedded.process import ServerProcess
 from docmill.embedded.secrets import kept_secret, write_private
 
 BUCKET = "docmill"
 PARTS = ("master", "volume", "filer", "s3", "admin")
+SIGNED = ("signing", "signing.read", "filer_signing", "filer_signing.read")
 
 
 def weed_binary() -> Path:
@@ -51,6 +54,22 @@ class SeaweedServer(ServerProcess):
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         write_private(self.home / "run" / "s3.identities.json", json.dumps({"identities": [identity]}))
+        write_private(self.data / "security.toml", self._security())  # read from the working directory
+
+    def _security(self) -> str:
+        """All ports but two speak TLS with clients of this home only: S3 asks for its keys, the volume's for tokens
+        signed with a key of this home (from there SeaweedFS reads encrypted objects of several parts in the clear)."""
+        authority, certificate, key = kept_certificates(self.home / "run" / "s3.tls")
+        tls: dict[str, str | bool] = {"cert": str(certificate), "key": str(key), "ca": str(authority)}
+        sections: dict[str, dict[str, str | bool]] = {
+            f"jwt.{kind}": {"key": kept_secret(self.home / "run" / f"s3.jwt.{kind}")} for kind in SIGNED
+        }
+        sections["grpc"] = {"ca": str(authority)}
+        sections |= {f"grpc.{part}": tls for part in (*PARTS, "client", "worker")}
+        sections |= {f"https.{part}": tls for part in ("master", "filer", "admin")}
+        sections["admin"] = {"user": "docmill", "password": kept_secret(self.home / "run" / "s3.admin")}
+        sections["filer.expose_directory_metadata"] = {"enabled": False}
+        return "".join(_toml_section(name, values) for name, values in sections.items())
 
     def command(self) -> list[str]:
         return [
@@ -63,12 +82,17 @@ class SeaweedServer(ServerProcess):
             *(f"-{name}={port}" for name, port in self._ports.items()),
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
+            "-s3.iam=false",
             f"-s3.config={self.home / 'run' / 's3.identities.json'}",
             f"-bucket={BUCKET}",
             "-admin.ui=false",
             "-webdav=false",
             "-master.telemetry=false",
             "-volume.preStopSeconds=0",
+            # Relative to the working directory, which is for its owner alone.
+            "-filer.localSocket=filer.sock",
+            "-s3.localSocket=s3.sock",
+            "-s3.localFilerSocket=filer.sock",
         ]
 
     def wait_stopped(self, seconds: float | None = None) -> None:
@@ -97,3 +121,8 @@ class SeaweedServer(ServerProcess):
         except (BotoCoreError, ClientError):
             return False
         return True
+
+
+def _toml_section(name: str, values: Mapping[str, str | bool]) -> str:
+    lines = (f"{key} = {json.dumps(value)}" for key, value in values.items())
+    return "\n".join((f"[{name}]", *lines, "", ""))
