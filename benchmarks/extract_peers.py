@@ -99,10 +99,10 @@ DOCX_READERS: dict[str, Reader] = {"docmill": docmill_docx, "kreuzberg": kreuzbe
 def docmill_ocr(images: list[np.ndarray]) -> str:
     from docmill.pipeline.extract.layout.page_content import PageContent
     from docmill.pipeline.extract.layout.pages import laid_out
-    from docmill.pipeline.extract.ocr import engine
+    from docmill.pipeline.extract.ocr.recognition import read_image
 
     contents = (
-        PageContent(number, float(image.shape[0]), engine.read_image(image)[0], source="ocr")
+        PageContent(number, float(image.shape[0]), read_image(image).segments, source="ocr")
         for number, image in enumerate(images, start=1)
     )
     return full_text(laid_out(contents, len(images), {}))

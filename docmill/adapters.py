@@ -10,6 +10,7 @@ from django.conf import settings
 from docmill.pipeline.chunking.chunker import PATH_CHARACTERS, Chunker, ChunkOptions
 from docmill.pipeline.embed import Embedder
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.pipeline.vector_stores import VectorStore
@@ -83,7 +84,8 @@ def _new_extractor() -> ExtractorProcess:
             memory_bytes=settings.EXTRACT_MEMORY_BYTES,
             max_pages=settings.EXTRACT_MAX_PAGES,
             max_characters=settings.EXTRACT_MAX_CHARACTERS,
-        )
+        ),
+        OcrOptions(settings.OCR_ENGINE, settings.OCR_THREADS, settings.OCR_LANGUAGES),
     )
 
 

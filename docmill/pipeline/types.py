@@ -34,14 +34,12 @@ class Page:
 
     `number` counts from 1. Paragraphs are separated by a blank line. `blocks`, where the format tells them, cover the
     text in order without overlap; when empty, structure is read off the text (blank lines, Markdown marks).
-    `furniture` holds running headers, footers and page numbers that were left out of `text`.
     """
 
     number: int
     text: str
     source: Source = "text"
     blocks: tuple[Block, ...] = ()
-    furniture: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

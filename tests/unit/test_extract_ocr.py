@@ -13,8 +13,9 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.ocr import engine
-from docmill.pipeline.extract.ocr.tesseract import TesseractEngine
+from docmill.pipeline.extract.ocr import recognition
+from docmill.pipeline.extract.ocr.engine import OcrOptions, OcrReading
+from docmill.pipeline.extract.pdf import page as page_module
 from tests.unit.documents import HEIGHT, SENTENCES, lines, pages_of, printed, text_of, together, write_pdf
 
 TEXTS = ("The lighthouse keeper counts the ships", "that pass before dawn and writes", "their names into a green book.")
@@ -82,7 +83,7 @@ def test_a_photograph_beside_text_costs_no_ocr(tmp_path: Path, monkeypatch: pyte
     noise = np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8)
     photograph = Image.fromarray(noise).resize((1200, 900))
     read: list[int] = []
-    monkeypatch.setattr(engine, "read_image", lambda *_: read.append(1) or ([], 0))
+    monkeypatch.setattr(page_module, "read_image", lambda *_: read.append(1) or OcrReading())
     (page,) = pages_of(write_pdf(tmp_path / "a.pdf", together(lines(SENTENCES), pasted(photograph, 100))))
     assert page.source == "text" and not read
 
@@ -106,17 +107,15 @@ def test_frames_of_a_tiff_are_pages(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def tesseract(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("DOCMILL_OCR", "tesseract")
-    engine._engine.cache_clear()
+def tesseract() -> Iterator[None]:
+    recognition.use(OcrOptions("tesseract"))
     yield
-    engine._engine.cache_clear()
+    recognition.use(OcrOptions())
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 @pytest.mark.usefixtures("tesseract")
 def test_tesseract_reads_where_it_is_chosen(tmp_path: Path) -> None:
-    assert isinstance(engine._engine(), TesseractEngine)
     (page,) = pages_of(write_pdf(tmp_path / "a.pdf", pasted(printed([*TEXTS, *TEXTS]), 400)))
     assert page.source == "ocr"
     assert " ".join(page.text.split()) == " ".join([*TEXTS, *TEXTS])
@@ -126,7 +125,7 @@ def test_tesseract_reads_where_it_is_chosen(tmp_path: Path) -> None:
 def test_tesseract_that_is_chosen_but_absent_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PermanentError, match="tesseract is chosen for OCR but is not installed"):
-        engine.read_image(np.full((200, 300, 3), 255, np.uint8))
+        recognition.read_image(np.full((200, 300, 3), 255, np.uint8))
 
 
 def test_a_truncated_image_is_corrupt(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Chunks: sentences put together near a target size, with the cuts where a reader would make them.
 
-The text is taken apart into pieces (sentences, list items, table rows, headings), and the cheapest set of cuts is found
+The text is taken apart into units (sentences, list items, table rows, headings), and the cheapest set of cuts is found
 by dynamic programming: a chunk costs by how far it is from the target, a cut by what it tears apart. Work and memory
-are linear in the text; a run of pieces is settled once it is long enough, so chunks come out while pages still come in.
+are linear in the text; a run of units is settled once it is long enough, so chunks come out while pages still come in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from docmill.pipeline.types import Chunk, Page, Source
 
 if TYPE_CHECKING:
-    from docmill.pipeline.chunking.units import Piece
+    from docmill.pipeline.chunking.units import Unit
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
 PATH_CHARACTERS = 100
 """What the path of headings may take in front of an embedded text; it has no more tokens than characters."""
 _SETTLE = 128
-"""Pieces looked at together; the last chunk of a run goes into the next run, so that no cut is forced."""
+"""Units looked at together; the last chunk of a run goes into the next run, so that no cut is forced."""
 _SHORT = 0.35
 """Of the target: chunks below it are costly."""
 
@@ -59,19 +59,19 @@ class Chunker:
         Without overlap their spans cover all text but white space once.
         """
         # spaCy takes a second to load, and most processes only check sizes.
-        from docmill.pipeline.chunking.units import pieces
+        from docmill.pipeline.chunking.units import units
 
-        before: list[Piece] = []
+        before: list[Unit] = []
         for ordinal, group in enumerate(
-            self._groups(pieces(pages, self._count_tokens, self._options.max_tokens, title))
+            self._groups(units(pages, self._count_tokens, self._options.max_tokens, title))
         ):
             yield self._chunk(ordinal, self._overlap(before, group) + group)
             before = group
 
-    def _groups(self, stream: "Iterable[Piece]") -> "Iterator[list[Piece]]":
-        waiting: list[Piece] = []
-        for piece in stream:
-            waiting.append(piece)
+    def _groups(self, stream: "Iterable[Unit]") -> "Iterator[list[Unit]]":
+        waiting: list[Unit] = []
+        for unit in stream:
+            waiting.append(unit)
             if len(waiting) >= _SETTLE:
                 *settled, rest = self._cut(waiting)
                 if not settled:
@@ -81,8 +81,8 @@ class Chunker:
         if waiting:
             yield from self._cut(waiting)
 
-    def _cut(self, run: "Sequence[Piece]") -> "list[list[Piece]]":
-        """The cheapest way to cut a run of pieces: best[i] is the least cost of chunks that end before piece i."""
+    def _cut(self, run: "Sequence[Unit]") -> "list[list[Unit]]":
+        """The cheapest way to cut a run of units: best[i] is the least cost of chunks that end before unit i."""
         best, came_from = [0.0], [0]
         for end in range(1, len(run) + 1):
             best.append(float("inf"))
@@ -95,7 +95,7 @@ class Chunker:
                 cost = best[start] + self._size_cost(tokens) + (run[start].cut_cost if start else 0.0)
                 if cost < best[end]:
                     best[end], came_from[end] = cost, start
-        groups: list[list[Piece]] = []
+        groups: list[list[Unit]] = []
         end = len(run)
         while end:
             groups.append(list(run[came_from[end] : end]))
@@ -108,21 +108,21 @@ class Chunker:
         miss = (tokens - target) / target
         return miss * miss + (1.0 if tokens < _SHORT * target else 0.0)
 
-    def _overlap(self, before: "Sequence[Piece]", group: "Sequence[Piece]") -> "list[Piece]":
+    def _overlap(self, before: "Sequence[Unit]", group: "Sequence[Unit]") -> "list[Unit]":
         """The last whole sentences before a chunk that fit into the overlap and into the chunk's limit."""
-        room = min(self._options.overlap, self._options.max_tokens - sum(piece.tokens for piece in group))
-        taken: list[Piece] = []
-        for piece in reversed(before):
-            room -= piece.tokens
-            if room < 0 or piece.headings != group[0].headings:
+        room = min(self._options.overlap, self._options.max_tokens - sum(unit.tokens for unit in group))
+        taken: list[Unit] = []
+        for unit in reversed(before):
+            room -= unit.tokens
+            if room < 0 or unit.headings != group[0].headings:
                 break
-            taken.insert(0, piece)
+            taken.insert(0, unit)
         return taken
 
-    def _chunk(self, ordinal: int, group: "Sequence[Piece]") -> Chunk:
+    def _chunk(self, ordinal: int, group: "Sequence[Unit]") -> Chunk:
         first, last = group[0], group[-1]
-        text = first.text + "".join(piece.joint + piece.text for piece in group[1:])
-        sources = {piece.source for piece in group}
+        text = first.text + "".join(unit.joint + unit.text for unit in group[1:])
+        sources = {unit.source for unit in group}
         source: Source = sources.pop() if len(sources) == 1 else "mixed"
         return Chunk(
             ordinal,

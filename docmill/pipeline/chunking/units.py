@@ -1,4 +1,4 @@
-"""Pieces: the smallest parts of a text that chunks are put together from, and what it costs to cut between them."""
+"""Units: the smallest parts of a text that chunks are put together from, and what it costs to cut between them."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from docmill.pipeline.types import Block, Page, Source
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
-# What a cut before a piece costs; 1.0 is what a chunk of twice the target costs (Chunker._size_cost).
+# What a cut before a unit costs; 1.0 is what a chunk of twice the target costs (Chunker._size_cost).
 BEFORE_SECTION = -1.0
 BEFORE_HEADING = -0.2
 BEFORE_PARAGRAPH = 0.0
@@ -30,7 +30,7 @@ _INNER_END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s+|\\n)+")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Unit:
     """A sentence, list item, table row or heading, at `start` of the full text after `joint` (white space)."""
 
     text: str
@@ -43,8 +43,8 @@ class Piece:
     headings: tuple[str, ...]
 
 
-def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int, title: str = "") -> Iterator[Piece]:
-    """The pieces of a document called `title` in order; none has more than `max_tokens` tokens. Joints and texts joined
+def units(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int, title: str = "") -> Iterator[Unit]:
+    """The units of a document called `title` in order; none has more than `max_tokens` tokens. Joints and texts joined
     give back the full text up to white space at its ends."""
     outline, kind_before = _Outline(title), ""
     between, page_end = "", 0
@@ -58,7 +58,7 @@ def pieces(pages: Iterable[Page], count_tokens: CountTokens, max_tokens: int, ti
                 start, stop, tokens, is_cut = span
                 joint = between + page.text[done:start]
                 cost = WITHIN_SENTENCE if is_cut else _cut_cost(block, kind_before, number, joint)
-                yield Piece(
+                yield Unit(
                     page.text[start:stop],
                     joint,
                     offset + start,
@@ -125,7 +125,7 @@ def _cut_cost(block: Block, kind_before: str, number: int, joint: str) -> float:
 def _spans(
     text: str, block: Block, language: str, count_tokens: CountTokens, max_tokens: int
 ) -> Iterator[tuple[int, int, int, bool]]:
-    """The block's pieces as (start, end, tokens, is inside a sentence), without white space around them."""
+    """The block's units as (start, end, tokens, is inside a sentence), without white space around them."""
     body = text[block.start : block.end]
     whole = block.kind not in ("paragraph", "list_item") and "\n" not in body
     parts = [(0, len(body))] if whole else list(sentence_spans(body, language))

@@ -59,6 +59,6 @@ class PageWriter:
     def __len__(self) -> int:
         return self._length
 
-    def page(self, number: int, source: Source = "text", furniture: tuple[str, ...] = ()) -> Page:
+    def page(self, number: int, source: Source = "text") -> Page:
         """The page written so far."""
-        return Page(number, "".join(self._parts), source, tuple(self._blocks), furniture)
+        return Page(number, "".join(self._parts), source, tuple(self._blocks))

@@ -9,11 +9,6 @@ from docmill.pipeline.extract.layout.segments import Line
 LOOKAHEAD = 4
 """How many pages before and after a page are compared with it: two with the same parity on either side."""
 
-_MARGIN = 0.13
-_NEAR = 0.07
-_GAP = 0.9
-_MAX_LINES = 3
-_MAX_KEYS = 5000
 _DIGITS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"(?:[-–—|\[(]\s*)?(?:(?:page|seite|p\.|pagina|página)\s*)?(?:\d{1,4}|[ivxlc]{1,7})"
@@ -21,6 +16,28 @@ _PAGE_NUMBER = re.compile(
     re.IGNORECASE,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class FurnitureTolerances:
+    """Where running headers and footers lie, and when lines of two pages are the same."""
+
+    margin: float = 0.13
+    """Part of the page's height, from its upper and lower edge, in which furniture lies: 38 mm of A4."""
+    near: float = 0.07
+    """Part of the height below that margin whose lines are looked at for the white space that ends the margin."""
+    gap: float = 0.9
+    """Heights of the font that white space between furniture and text measures; lines of one paragraph have 0.5."""
+    max_lines: int = 3
+    """Lines of furniture at an edge."""
+    height_step: float = 6.0
+    """Points of the steps in which heights are compared: lines in one step or in neighbouring ones stand alike."""
+    few_pages: int = 3
+    """Pages of a document of which one that is alike must do; of more, two must be."""
+    max_keys: int = 5000
+    """Lines remembered, so that a book of any length takes the same memory."""
+
+
+_TOLERANCES = FurnitureTolerances()
 Key = tuple[str, int]
 
 
@@ -36,12 +53,12 @@ class Margins:
 def margins(number: int, lines: Sequence[Line], height: float) -> Margins:
     """The outermost of a page's lines in its upper and lower margins, as far as white space sets them apart from the
     text. The page is `height` high, its lines are in order from top to bottom."""
-    top = [line for line in lines if line.y0 < (_MARGIN + _NEAR) * height]
-    bottom = [line for line in lines if line.y1 > (1 - _MARGIN - _NEAR) * height]
+    top = [line for line in lines if line.y0 < (_TOLERANCES.margin + _TOLERANCES.near) * height]
+    bottom = [line for line in lines if line.y1 > (1 - _TOLERANCES.margin - _TOLERANCES.near) * height]
     found = Margins(number)
     for outermost in (
-        _set_apart(top, lambda line: line.y1 < _MARGIN * height),
-        _set_apart(bottom[::-1], lambda line: line.y0 > (1 - _MARGIN) * height)[::-1],
+        _set_apart(top, lambda line: line.y1 < _TOLERANCES.margin * height),
+        _set_apart(bottom[::-1], lambda line: line.y0 > (1 - _TOLERANCES.margin) * height)[::-1],
     ):
         found.lines += [
             (line, _key(line), tuple(int(figure[:9]) for figure in _DIGITS.findall(line.text))) for line in outermost
@@ -52,18 +69,18 @@ def margins(number: int, lines: Sequence[Line], height: float) -> Margins:
 def _set_apart(inwards: Sequence[Line], is_margin: Callable[[Line], bool]) -> list[Line]:
     """The first few lines, from the page's edge inwards, up to the last gap before the text begins."""
     last = 0
-    for index, line in enumerate(inwards[: _MAX_LINES + 1]):
+    for index, line in enumerate(inwards[: _TOLERANCES.max_lines + 1]):
         if not is_margin(line):
             break
         inner = inwards[index + 1] if index + 1 < len(inwards) else None
         gap = max(inner.y0 - line.y1, line.y0 - inner.y1) if inner else line.size
-        if gap > _GAP * line.size:
+        if gap > _TOLERANCES.gap * line.size:
             last = index + 1
     return list(inwards[:last])
 
 
 def _key(line: Line) -> Key:
-    return _DIGITS.sub("#", "".join(line.text.lower().split())), round((line.y0 + line.y1) / 2 / 6)
+    return _DIGITS.sub("#", "".join(line.text.lower().split())), round((line.y0 + line.y1) / 2 / _TOLERANCES.height_step)
 
 
 class FurnitureFinder:
@@ -71,7 +88,7 @@ class FurnitureFinder:
 
     def __init__(self, pages: int) -> None:
         """`pages` is how many pages will be seen; of few, one that is alike must do."""
-        self._needed = 1 if pages <= 3 else 2
+        self._needed = 1 if pages <= _TOLERANCES.few_pages else 2
         self._numbers: dict[Key, dict[int, tuple[int, ...]]] = {}
 
     def furniture(self, page: Margins, ahead: Iterable[Margins]) -> list[Line]:
@@ -82,7 +99,7 @@ class FurnitureFinder:
         return [line for line, key, figures in page.lines if self._is_furniture(page.number, line, key, figures)]
 
     def _note(self, page: Margins) -> None:
-        if len(self._numbers) > _MAX_KEYS:
+        if len(self._numbers) > _TOLERANCES.max_keys:
             self._numbers.clear()
         for _, key, figures in page.lines:
             pages = self._numbers.setdefault(key, {})

@@ -12,7 +12,6 @@ from docmill.pipeline.extract.layout.segments import Line, group_lines
 from docmill.pipeline.extract.layout.tables import ruled_tables
 from docmill.pipeline.extract.layout.words import Compounds
 from docmill.pipeline.extract.reading import PageWriter
-from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
 
@@ -61,6 +60,4 @@ class _Layout:
         write_regions(writer, columns, tables, self._typography, self._compounds)
         for text in content.asides:
             writer.add("paragraph", text)
-        return writer.page(
-            content.number, content.source, tuple(clean(line.text).strip() for line in furniture if line.text.strip())
-        )
+        return writer.page(content.number, content.source)

@@ -28,6 +28,21 @@ class Segment:
         return (self.y0 + self.y1) / 2
 
 
+@dataclass(frozen=True, slots=True)
+class LineTolerances:
+    """When pieces stand on one line. "Sizes" are heights of the piece's font."""
+
+    overlap: float = 0.5
+    """Share of the lower one's height that two pieces on one line have in common; sub- and superscripts have more."""
+    over_each_other: float = 0.5
+    """Sizes by which pieces on one line may overlap sideways: more, and they lie over each other on a crowded page."""
+    blank: float = 0.12
+    """Sizes between two pieces from which a blank is written; fonts' blanks measure 0.2 to 0.3."""
+
+
+_TOLERANCES = LineTolerances()
+
+
 @dataclass(slots=True)
 class Line:
     """Segments side by side on one baseline, from left to right, and their text: pieces that touch are written
@@ -69,7 +84,7 @@ def group_lines(segments: Iterable[Segment]) -> list[Line]:
 def _written(segments: Sequence[Segment]) -> str:
     parts = [segments[0].text]
     for before, segment in itertools.pairwise(segments):
-        parts.append("" if segment.x0 - before.x1 < 0.12 * segment.size else " ")
+        parts.append("" if segment.x0 - before.x1 < _TOLERANCES.blank * segment.size else " ")
         parts.append(segment.text)
     return "".join(parts)
 
@@ -77,10 +92,10 @@ def _written(segments: Sequence[Segment]) -> str:
 def _same_line(line: Line, segment: Segment) -> bool:
     top = line.y0 if line.y0 > segment.y0 else segment.y0
     bottom = line.y1 if line.y1 < segment.y1 else segment.y1
-    if bottom - top <= 0.5 * min(segment.y1 - segment.y0, line.y1 - line.y0):
+    if bottom - top <= _TOLERANCES.overlap * min(segment.y1 - segment.y0, line.y1 - line.y0):
         return False
     # Pieces that lie over each other are not neighbours on a line, only a crowded page.
-    near = 0.5 * segment.size
+    near = _TOLERANCES.over_each_other * segment.size
     for each in line.segments:  # noqa: SIM110 - hot, a generator takes three times as long
         if each.x1 - segment.x0 >= near and segment.x1 - each.x0 >= near:
             return False

@@ -9,7 +9,35 @@ from docmill.pipeline.extract.layout.segments import Line, Segment, bounds, grou
 
 CELL_JOINT = " | "
 _ITEM_MARK = re.compile(r"[•◦▪‣●○■–—*·»-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]")
-_TOLERANCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class TableTolerances:
+    """When rulings make a grid, and when pieces of lines make a table. "Sizes" are heights of the line's font."""
+
+    same_place: float = 3.0
+    """Points within which rulings touch, lie at one place, or a cell begins at its ruling: thick and doubled lines."""
+    min_rulings: int = 4
+    """Rulings of a grid: a cell has four sides."""
+    min_cells: int = 3
+    """Cells with text in them; fewer are a frame around a paragraph."""
+    row_gap: float = 1.8
+    """Sizes of white space between two rows of a table without a grid; more ends it."""
+    other_size: float = 0.35
+    """Part of the size by which a row's print may differ from the first row's."""
+    cell_gap: float = 0.4
+    """Sizes between two columns; pieces nearer than that are one cell's."""
+    next_line: float = 0.45
+    """Sizes below a row within which a line goes on in its cells."""
+    many_columns: int = 3
+    """Columns beyond which two may flow together in one row: a title over both."""
+    full_share: float = 0.4
+    """Share of the rows that have more than one piece."""
+    cell_letters: int = 30
+    """Letters of a usual cell; columns of more, all but one, are text in columns."""
+
+
+_TOLERANCES = TableTolerances()
 
 
 @dataclass(slots=True)
@@ -47,9 +75,9 @@ def ruled_tables(segments: Sequence[Segment], rulings: Sequence[Ruling]) -> tupl
         cells: dict[tuple[int, int], list[Segment]] = {}
         for segment in inside:
             row = sum(y <= segment.middle for y in ys) - 1
-            column = sum(x <= segment.x0 + _TOLERANCE for x in xs) - 1
+            column = sum(x <= segment.x0 + _TOLERANCES.same_place for x in xs) - 1
             cells.setdefault((row, max(column, 0)), []).append(segment)
-        if len(cells) < 3 or len({column for _, column in cells}) < 2:
+        if len(cells) < _TOLERANCES.min_cells or len({column for _, column in cells}) < 2:
             continue
         rows = [
             [_cell_text(cells.get((row, column), ())) for column in range(len(xs) - 1)] for row in range(len(ys) - 1)
@@ -86,10 +114,12 @@ def _grow(lines: Sequence[Line], start: int) -> tuple[int, list[tuple[float, flo
     last_full = end
     while end < len(lines):
         line = lines[end]
-        if line.y0 - lines[end - 1].y1 > 1.8 * line.size or abs(line.size - lines[start].size) > 0.35 * line.size:
+        if line.y0 - lines[end - 1].y1 > _TOLERANCES.row_gap * line.size:
+            break
+        if abs(line.size - lines[start].size) > _TOLERANCES.other_size * line.size:
             break
         merged = _merge([*columns, *((s.x0, s.x1) for s in line.segments)], line.size)
-        if len(merged) < max(2, len(columns) - (len(columns) > 3)):
+        if len(merged) < max(2, len(columns) - (len(columns) > _TOLERANCES.many_columns)):
             break
         if len(line.segments) == 1 and _crosses(line.segments[0], columns):
             break
@@ -98,9 +128,13 @@ def _grow(lines: Sequence[Line], start: int) -> tuple[int, list[tuple[float, flo
         if len(line.segments) > 1:
             last_full = end
     # A single cell after the last full row belongs to it only when it follows closely.
-    while last_full < end and lines[last_full].y0 - lines[last_full - 1].y1 < 0.45 * lines[last_full].size:
+    while last_full < end and _goes_on(lines[last_full - 1], lines[last_full]):
         last_full += 1
     return last_full, columns
+
+
+def _goes_on(above: Line, line: Line) -> bool:
+    return line.y0 - above.y1 < _TOLERANCES.next_line * line.size
 
 
 def _crosses(segment: Segment, columns: Sequence[tuple[float, float]]) -> bool:
@@ -111,7 +145,7 @@ def _merge(intervals: list[tuple[float, float]], size: float) -> list[tuple[floa
     """Intervals that overlap or nearly touch, as one."""
     merged: list[tuple[float, float]] = []
     for x0, x1 in sorted(intervals):
-        if merged and x0 - merged[-1][1] < 0.4 * size:
+        if merged and x0 - merged[-1][1] < _TOLERANCES.cell_gap * size:
             merged[-1] = (merged[-1][0], max(merged[-1][1], x1))
         else:
             merged.append((x0, x1))
@@ -122,13 +156,13 @@ def _is_table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> 
     full = [line for line in lines if len(line.segments) > 1]
     if len(columns) < 2 or len(full) < (3 if len(columns) == 2 else 2):
         return False
-    if len(full) < 0.4 * len(lines):
+    if len(full) < _TOLERANCES.full_share * len(lines):
         return False
     if all(_ITEM_MARK.fullmatch(line.segments[0].text) for line in full):
         return False
     letters = [[len(s.text) for line in lines for s in line.segments if x0 - 1 <= s.x0 <= x1] for x0, x1 in columns]
     usual = [median(column) for column in letters if column]
-    return sum(length < 30 for length in usual) >= max(1, len(usual) - 1)
+    return sum(length < _TOLERANCES.cell_letters for length in usual) >= max(1, len(usual) - 1)
 
 
 def _table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Table:
@@ -142,7 +176,7 @@ def _table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Tab
                 range(len(columns)), key=lambda c: min(segment.x1, columns[c][1]) - max(segment.x0, columns[c][0])
             )
             cells[column] = f"{cells[column]} {segment.text}".strip()
-        close = before is not None and line.y0 - before.y1 < 0.45 * line.size
+        close = before is not None and _goes_on(before, line)
         if rows and close and not cells[0] and sum(map(bool, cells)) < sum(map(bool, rows[-1])):
             rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
         else:
@@ -173,13 +207,14 @@ def _positions(values: list[float]) -> list[float]:
     """Distinct positions among nearly equal ones."""
     distinct: list[float] = []
     for value in sorted(values):
-        if not distinct or value - distinct[-1] > _TOLERANCE:
+        if not distinct or value - distinct[-1] > _TOLERANCES.same_place:
             distinct.append(value)
     return distinct
 
 
 def _grids(rulings: Sequence[Ruling]) -> list[list[Ruling]]:
     """Rulings that touch each other, directly or through others."""
+    near = _TOLERANCES.same_place
     groups: list[tuple[list[Ruling], list[float]]] = []
     for ruling in rulings:
         box = [ruling.x0, ruling.y0, ruling.x1, ruling.y1]
@@ -187,14 +222,14 @@ def _grids(rulings: Sequence[Ruling]) -> list[list[Ruling]]:
         apart = []
         for group, around in groups:
             if (
-                box[0] - _TOLERANCE <= around[2]
-                and around[0] - _TOLERANCE <= box[2]
-                and box[1] - _TOLERANCE <= around[3]
-                and around[1] - _TOLERANCE <= box[3]
+                box[0] - near <= around[2]
+                and around[0] - near <= box[2]
+                and box[1] - near <= around[3]
+                and around[1] - near <= box[3]
             ):
                 members += group
                 box = [min(box[0], around[0]), min(box[1], around[1]), max(box[2], around[2]), max(box[3], around[3])]
             else:
                 apart.append((group, around))
         groups = [*apart, (members, box)]
-    return [group for group, _ in groups if len(group) >= 4]
+    return [group for group, _ in groups if len(group) >= _TOLERANCES.min_rulings]

@@ -14,6 +14,7 @@ from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent,
 from docmill.pipeline.extract.layout.pages import laid_out
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.ocr import engine
+from docmill.pipeline.extract.ocr.recognition import read_image
 from docmill.pipeline.extract.reading import Reading, Survey
 
 _MAX_PIXELS = 120_000_000
@@ -62,7 +63,7 @@ def _content(image: Image.Image, number: int) -> PageContent:
         if image.width * image.height > _MAX_PIXELS:
             raise _too_large()
         pixels = _pixels(image)
-    segments, _ = engine.read_image(pixels)
+    segments = read_image(pixels).segments
     height = max([float(pixels.shape[0]), *(segment.y1 for segment in segments)])
     return PageContent(number, height, segments, source="ocr")
 
@@ -90,7 +91,7 @@ def picture_paragraphs(data: bytes) -> list[str]:
         return []
     if not may_hold_text(pixels):
         return []
-    segments = engine.read_image(pixels)[0]
+    segments = read_image(pixels).segments
     if not is_running_text(segments):
         return []
     (page,) = laid_out([PageContent(1, float(pixels.shape[0]), segments, source="ocr")], 1, {})

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docmill.pipeline.extract.layout.segments import Segment
-from docmill.pipeline.extract.ocr.engine import Image
+from docmill.pipeline.extract.ocr.engine import Image, OcrOptions, OcrReading
 
 _DETECT_SIDE = 1120
 _DETECT_SIDE_SMALL_PRINT = 2000
@@ -35,28 +35,28 @@ Quads = NDArray[np.float32]
 class RapidEngine:
     """Detection, direction and recognition models, loaded once."""
 
-    def __init__(self, threads: int = 1) -> None:
-        from rapidocr import RapidOCR
+    def __init__(self, options: OcrOptions) -> None:
+        from rapidocr import RapidOCR  # loads for a second: not when only the class is looked at
 
-        cv2.setNumThreads(threads)
+        cv2.setNumThreads(options.threads)
         self._ocr: Any = RapidOCR(
             params={
-                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+                "EngineConfig.onnxruntime.intra_op_num_threads": options.threads,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 "Rec.rec_batch_num": 1,
                 "Global.log_level": "error",
             }
         )
 
-    def read(self, image: Image) -> tuple[list[Segment], int]:
-        """See `ocr.OcrEngine.read`. Small print, and pages that read badly, are looked at in full size too."""
+    def read(self, image: Image) -> OcrReading:
+        """Small print, and pages that read badly, are looked at in full size too."""
         segments, turns, score, height = self._read_at(image, _DETECT_SIDE)
         is_small = max(image.shape[:2]) > _DETECT_SIDE and height * _DETECT_SIDE < _SMALL_PRINT * max(image.shape[:2])
         if segments and (is_small or score < _POOR):
             closer, closer_turns, closer_score, _ = self._read_at(image, _DETECT_SIDE_SMALL_PRINT)
             if closer_score > score or (is_small and len(closer) > len(segments)):
-                return closer, closer_turns
-        return segments, turns
+                segments, turns, score = closer, closer_turns, closer_score
+        return OcrReading(segments, turns, "rapidocr", score)
 
     def _read_at(self, image: Image, side: int) -> tuple[list[Segment], int, float, float]:
         """Lines found in a copy of at most `side` pixels: segments, quarter turns, the recognition's mean confidence,

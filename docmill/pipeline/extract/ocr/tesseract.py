@@ -2,28 +2,30 @@
 
 import csv
 import io
-import os
 import subprocess
 
 import cv2
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.layout.segments import Segment
-from docmill.pipeline.extract.ocr.engine import Image
+from docmill.pipeline.extract.ocr.engine import Image, OcrOptions, OcrReading
 
 _MIN_CONFIDENCE = 30.0
 
 
 class TesseractEngine:
-    """One run of `tesseract` an image, with its own page segmentation and turning; DOCMILL_OCR_LANGUAGES as in `-l`."""
+    """One run of `tesseract` an image, with its own page segmentation and turning."""
 
-    def read(self, image: Image) -> tuple[list[Segment], int]:
-        """See `ocr.OcrEngine.read`; tesseract's coordinates are those of the image as it came."""
+    def __init__(self, options: OcrOptions) -> None:
+        self._languages = options.languages
+
+    def read(self, image: Image) -> OcrReading:
+        """The lines; their coordinates are those of the image as it came. Raises PermanentError `extractor_crashed`
+        where the program is not installed."""
         encoded = cv2.imencode(".png", image)[1].tobytes()
-        languages = os.environ.get("DOCMILL_OCR_LANGUAGES", "eng")
         try:
             run = subprocess.run(
-                ["tesseract", "-", "-", "-l", languages, "--psm", "1", "tsv"],
+                ["tesseract", "-", "-", "-l", self._languages, "--psm", "1", "tsv"],
                 input=encoded,
                 capture_output=True,
                 check=True,
@@ -34,7 +36,10 @@ class TesseractEngine:
         for row in csv.DictReader(io.StringIO(run.stdout.decode()), delimiter="\t", quoting=csv.QUOTE_NONE):
             if row["level"] == "5" and row["text"].strip() and float(row["conf"]) >= _MIN_CONFIDENCE:
                 words.setdefault((row["block_num"], row["par_num"], row["line_num"]), []).append(row)
-        return [_segment(line) for line in words.values()], 0
+        found = [word for line in words.values() for word in line]
+        letters = sum(len(word["text"]) for word in found)
+        confidence = sum(float(word["conf"]) * len(word["text"]) for word in found) / (100 * letters or 1)
+        return OcrReading([_segment(line) for line in words.values()], 0, "tesseract", confidence)
 
 
 def _segment(words: list[dict[str, str]]) -> Segment:

@@ -9,7 +9,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
 from docmill.pipeline.extract.layout.segments import Segment
-from docmill.pipeline.extract.pdf.text_layer import Frame
+from docmill.pipeline.extract.pdf.text_layer import Viewport
 
 _MAX_NOTES = 2_000
 _MAX_BYTES = 1 << 20
@@ -17,7 +17,7 @@ _LINE = 12.0
 _SILENT = {raw.FPDF_ANNOT_LINK, raw.FPDF_ANNOT_POPUP}
 
 
-def read_notes(page: pdfium.PdfPage, frame: Frame) -> tuple[list[Segment], list[str]]:
+def read_notes(page: pdfium.PdfPage, viewport: Viewport) -> tuple[list[Segment], list[str]]:
     """Form fields' values and typed-on text as segments at their places, and the contents of other annotations."""
     segments: list[Segment] = []
     remarks: list[str] = []
@@ -31,10 +31,10 @@ def read_notes(page: pdfium.PdfPage, frame: Frame) -> tuple[list[Segment], list[
                 continue
             if kind == raw.FPDF_ANNOT_WIDGET:
                 if page.formenv and (value := _field_value(page.formenv, annotation)):
-                    segments.extend(_at_place(annotation, frame, value))
+                    segments.extend(_at_place(annotation, viewport, value))
             elif contents := _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents").strip():
                 if kind == raw.FPDF_ANNOT_FREETEXT:
-                    segments.extend(_at_place(annotation, frame, contents))
+                    segments.extend(_at_place(annotation, viewport, contents))
                 else:
                     remarks.append(contents)
         finally:
@@ -64,10 +64,10 @@ def _string(get: Any, *arguments: Any) -> str:
     return text
 
 
-def _at_place(annotation: Any, frame: Frame, text: str) -> Iterator[Segment]:
+def _at_place(annotation: Any, viewport: Viewport, text: str) -> Iterator[Segment]:
     rect = raw.FS_RECTF()
     raw.FPDFAnnot_GetRect(annotation, rect)
-    x0, y0, x1, y1 = frame.box(rect.left, rect.bottom, rect.right, rect.top)
+    x0, y0, x1, y1 = viewport.box(rect.left, rect.bottom, rect.right, rect.top)
     lines = [line for line in text.splitlines() if line.strip()]
     height = min((y1 - y0) / max(len(lines), 1), _LINE) if y1 > y0 else _LINE
     top = (y0 + y1 - height) / 2 if len(lines) == 1 else y0

@@ -11,7 +11,7 @@ import pypdfium2.raw as raw
 
 from docmill.pipeline.extract.layout.tables import Ruling
 from docmill.pipeline.extract.pdf import calls
-from docmill.pipeline.extract.pdf.text_layer import Box, Frame
+from docmill.pipeline.extract.pdf.text_layer import Box, Viewport
 
 _MAX_OBJECTS = 20_000
 _MAX_POINTS = 400
@@ -30,7 +30,7 @@ class Drawing:
     paths: int = 0
 
 
-def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
+def read_drawing(page: pdfium.PdfPage, viewport: Viewport) -> Drawing:
     """Images and rulings of a page, those inside of form objects too (images only)."""
     drawing = Drawing()
     paths = []
@@ -41,16 +41,16 @@ def read_drawing(page: pdfium.PdfPage, frame: Frame) -> Drawing:
             continue
         item = raw.FPDFPage_GetObject(page.raw, index)
         if kind == raw.FPDF_PAGEOBJ_IMAGE:
-            drawing.images.append(_bounds(item, frame))
+            drawing.images.append(_bounds(item, viewport))
         elif kind == raw.FPDF_PAGEOBJ_FORM:
             if any(_kind_of(inner) == raw.FPDF_PAGEOBJ_IMAGE for inner in _inside(item)):
-                drawing.images.append(_bounds(item, frame))
+                drawing.images.append(_bounds(item, viewport))
         elif kind == raw.FPDF_PAGEOBJ_PATH:
             paths.append(item)
     drawing.paths = len(paths)
     if 4 <= len(paths) <= _MAX_RULINGS or any(raw.FPDFPath_CountSegments(path) > 8 for path in paths[:4]):
         for path in paths:
-            drawing.rulings.extend(_rulings(path, frame))
+            drawing.rulings.extend(_rulings(path, viewport))
             if len(drawing.rulings) > _MAX_RULINGS:
                 drawing.rulings.clear()
                 break
@@ -66,15 +66,15 @@ def _kind_of(item: Any) -> int:
     return int(raw.FPDFPageObj_GetType(item))
 
 
-def _bounds(item: Any, frame: Frame) -> Box:
+def _bounds(item: Any, viewport: Viewport) -> Box:
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     raw.FPDFPageObj_GetBounds(item, *map(ctypes.byref, (left, bottom, right, top)))
-    return frame.box(left.value, bottom.value, right.value, top.value)
+    return viewport.box(left.value, bottom.value, right.value, top.value)
 
 
-def _rulings(path: Any, frame: Frame) -> Iterator[Ruling]:
+def _rulings(path: Any, viewport: Viewport) -> Iterator[Ruling]:
     """The straight level and upright lines of a path: its strokes, or the path itself where it is a thin bar."""
-    x0, y0, x1, y1 = _bounds(path, frame)
+    x0, y0, x1, y1 = _bounds(path, viewport)
     if y1 - y0 <= _THIN and x1 - x0 > _SHORT:
         yield Ruling(x0, (y0 + y1) / 2, x1, (y0 + y1) / 2)
         return
@@ -85,7 +85,7 @@ def _rulings(path: Any, frame: Frame) -> Iterator[Ruling]:
     raw.FPDFPath_GetDrawMode(path, fill, stroke)
     if not stroke.value:
         return
-    points = list(_points(path, frame))
+    points = list(_points(path, viewport))
     for start, end in itertools.pairwise(points):
         if end is None or start is None:
             continue
@@ -95,7 +95,7 @@ def _rulings(path: Any, frame: Frame) -> Iterator[Ruling]:
             yield Ruling(start[0], min(start[1], end[1]), start[0], max(start[1], end[1]))
 
 
-def _points(path: Any, frame: Frame) -> Iterator[tuple[float, float] | None]:
+def _points(path: Any, viewport: Viewport) -> Iterator[tuple[float, float] | None]:
     """The path's corners; None where the pen is lifted or draws a curve."""
     matrix = raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(path, matrix)
@@ -107,7 +107,7 @@ def _points(path: Any, frame: Frame) -> Iterator[tuple[float, float] | None]:
         raw.FPDFPathSegment_GetPoint(segment, x, y)
         page_x = matrix.a * x.value + matrix.c * y.value + matrix.e
         page_y = matrix.b * x.value + matrix.d * y.value + matrix.f
-        point = frame.box(page_x, page_y, page_x, page_y)[:2]
+        point = viewport.box(page_x, page_y, page_x, page_y)[:2]
         if kind == raw.FPDF_SEGMENT_MOVETO:
             first = point
             yield None

@@ -10,9 +10,10 @@ from docmill.pipeline.extract.layout.page_content import PageContent
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.ocr import engine
 from docmill.pipeline.extract.ocr.images import is_running_text, may_hold_text
+from docmill.pipeline.extract.ocr.recognition import read_image
 from docmill.pipeline.extract.pdf.notes import read_notes
 from docmill.pipeline.extract.pdf.objects import Drawing, read_drawing
-from docmill.pipeline.extract.pdf.text_layer import Box, Frame, TextLayer, read_text_layer
+from docmill.pipeline.extract.pdf.text_layer import Box, TextLayer, Viewport, read_text_layer
 from docmill.pipeline.extract.pdf.usable import is_good_ocr, is_readable
 
 _OCR_DPI = 200
@@ -28,15 +29,15 @@ _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
     """Everything the page holds, by the cheapest way that gives it."""
     layer = read_text_layer(page)
-    frame = layer.frame
-    drawing = read_drawing(page, frame)
-    content = PageContent(number, frame.height, layer.segments, drawing.rulings, layer.sideways)
+    viewport = layer.viewport
+    drawing = read_drawing(page, viewport)
+    content = PageContent(number, viewport.height, layer.segments, drawing.rulings, layer.sideways)
     if _needs_ocr(page, layer, drawing):
         _read_by_ocr(page, content, layer)
     else:
-        _read_images(page, content, drawing, frame)
+        _read_images(page, content, drawing, viewport)
     if raw.FPDFPage_GetAnnotCount(page) > 0:
-        notes, remarks = read_notes(page, frame)
+        notes, remarks = read_notes(page, viewport)
         content.segments += notes
         content.asides += remarks
     content.right_to_left = _is_right_to_left(content.segments)
@@ -46,12 +47,12 @@ def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
 def needs_ocr(page: pdfium.PdfPage) -> bool:
     """Whether the page is to be read from its picture; nothing is rendered to tell."""
     layer = read_text_layer(page)
-    return _needs_ocr(page, layer, read_drawing(page, layer.frame))
+    return _needs_ocr(page, layer, read_drawing(page, layer.viewport))
 
 
 def _needs_ocr(page: pdfium.PdfPage, layer: TextLayer, drawing: Drawing) -> bool:
     """Whether the page as a whole is to be read from its picture."""
-    area = layer.frame.width * layer.frame.height or 1.0
+    area = layer.viewport.width * layer.viewport.height or 1.0
     covered = max((_area(box) for box in drawing.images), default=0.0) / area
     if layer.characters < _FEW_CHARACTERS:
         return covered > 0.1 or drawing.paths > _MANY_PATHS or (layer.characters == 0 and bool(drawing.images))
@@ -67,7 +68,8 @@ def _read_by_ocr(page: pdfium.PdfPage, content: PageContent, layer: TextLayer) -
     """Replace the text layer by what OCR finds, unless that is less."""
     dpi = min(_OCR_DPI, _MAX_SIDE * 72 / max(page.get_size()))
     image = page.render(scale=dpi / 72, may_draw_forms=False).to_numpy()
-    segments, turns = engine.read_image(image, 72 / dpi)
+    reading = read_image(image, 72 / dpi)
+    segments, turns = reading.segments, reading.turns
     has_some = layer.characters < _FEW_CHARACTERS and is_readable("".join(s.text for s in layer.segments))
     if has_some and sum(len(segment.text) for segment in segments) <= 1.5 * layer.characters:
         return
@@ -77,19 +79,20 @@ def _read_by_ocr(page: pdfium.PdfPage, content: PageContent, layer: TextLayer) -
         content.height = image.shape[turns % 2] * 72 / dpi
 
 
-def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, frame: Frame) -> None:
+def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, viewport: Viewport) -> None:
     """Add what stands in images beside the text: a pasted scan, a screenshot."""
     for box in drawing.images:
-        x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], frame.width), min(box[3], frame.height)
-        if (x1 - x0) * (y1 - y0) < _WORTH_OCR * frame.width * frame.height or x1 - x0 < 80 or y1 - y0 < 25:
+        x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], viewport.width), min(box[3], viewport.height)
+        if (x1 - x0) * (y1 - y0) < _WORTH_OCR * viewport.width * viewport.height or x1 - x0 < 80 or y1 - y0 < 25:
             continue
         written = sum(len(s.text) for s in content.segments if not s.ocr and x0 < s.x0 < x1 and y0 < s.middle < y1)
         if written > 20:
             continue
-        image = _render_part(page, (x0, y0, x1, y1), frame)
+        image = _render_part(page, (x0, y0, x1, y1), viewport)
         if image is None or not may_hold_text(image):
             continue
-        found, turns = engine.read_image(image, 72 / _OCR_DPI)
+        reading = read_image(image, 72 / _OCR_DPI)
+        found, turns = reading.segments, reading.turns
         if not is_running_text(found):
             continue
         if turns:
@@ -103,11 +106,15 @@ def _read_images(page: pdfium.PdfPage, content: PageContent, drawing: Drawing, f
             content.source = "mixed"
 
 
-def _render_part(page: pdfium.PdfPage, box: Box, frame: Frame) -> engine.Image | None:
-    if frame.width * _OCR_DPI / 72 > _MAX_SIDE or frame.height * _OCR_DPI / 72 > _MAX_SIDE or frame.quarter_turns:
+def _render_part(page: pdfium.PdfPage, box: Box, viewport: Viewport) -> engine.Image | None:
+    if (
+        viewport.width * _OCR_DPI / 72 > _MAX_SIDE
+        or viewport.height * _OCR_DPI / 72 > _MAX_SIDE
+        or viewport.quarter_turns
+    ):
         return None
     x0, y0, x1, y1 = box
-    crop = (x0, frame.height - y1, frame.width - x1, y0)
+    crop = (x0, viewport.height - y1, viewport.width - x1, y0)
     return np.ascontiguousarray(page.render(scale=_OCR_DPI / 72, crop=crop, may_draw_forms=False).to_numpy())
 
 

@@ -44,17 +44,17 @@ class TextLayer:
     """The text of one page: upright segments, and lines that run sideways.
 
     `characters` are counted without spaces; `unmapped` is the share of sampled characters whose font does not tell
-    what they are; `frame` sets the text upright.
+    what they are; `viewport` sets the text upright.
     """
 
-    frame: "Frame"
+    viewport: "Viewport"
     segments: list[Segment] = field(default_factory=list)
     sideways: list[str] = field(default_factory=list)
     characters: int = 0
     unmapped: float = 0.0
 
 
-class Frame:
+class Viewport:
     """Turns pdfium's coordinates (points, y upwards, page not rotated) into ours (y downwards, page upright)."""
 
     def __init__(self, page: pdfium.PdfPage, quarter_turns: int = 0) -> None:
@@ -99,12 +99,12 @@ def _upright_share(layer: TextLayer) -> int:
 class _Reader:
     def __init__(self, page: pdfium.PdfPage, textpage: int, quarter_turns: int = 0) -> None:
         self._textpage = textpage
-        self._frame = Frame(page, quarter_turns)
-        self._x: float = 0.0 if self._frame.turns else self._frame.x0
-        self._y: float = 0.0 if self._frame.turns else self._frame.y1
+        self._viewport = Viewport(page, quarter_turns)
+        self._x: float = 0.0 if self._viewport.turns else self._viewport.x0
+        self._y: float = 0.0 if self._viewport.turns else self._viewport.y1
 
     def read(self) -> TextLayer:
-        layer = TextLayer(self._frame)
+        layer = TextLayer(self._viewport)
         text, indices = self._text_and_indices()
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
         spans = _line_spans(text)
@@ -170,9 +170,9 @@ class _Reader:
         places = range(first, first + len(corners), _BOX.size)
         # The call that is made most often, so the loop around it is not Python's.
         deque(map(calls.loose_char_box, itertools.repeat(self._textpage), characters, places), 0)
-        if self._frame.turns:
+        if self._viewport.turns:
             for place, (left, top, right, bottom) in enumerate(list(_BOX.iter_unpack(corners))):
-                x0, y0, x1, y1 = self._frame.box(left, bottom, right, top)
+                x0, y0, x1, y1 = self._viewport.box(left, bottom, right, top)
                 _BOX.pack_into(corners, place * _BOX.size, x0, -y0, x1, -y1)
         return corners
 
@@ -221,7 +221,7 @@ class _Reader:
         for index in range(count):
             calls.text_box(self._textpage, index, *places)
             left, top, right, bottom = sides
-            box = self._frame.box(left, bottom, right, top)
+            box = self._viewport.box(left, bottom, right, top)
             if before is not None and (box[0] > before[2] or before[0] > box[2]):
                 height, height_before = box[3] - box[1], before[3] - before[1]
                 wide = _GAP * (height if height > height_before else height_before)

@@ -22,6 +22,8 @@ from docmill.pipeline.extract.layout.page_content import (
     content_frame,
     content_from,
 )
+from docmill.pipeline.extract.ocr import recognition
+from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.extract.sandbox.frames import page_frame, write_frame
 from docmill.pipeline.extract.sandbox.walls import confine, limit_processor_time
@@ -38,6 +40,7 @@ def main() -> None:
     frames = _claim_stdout()
     walls = confine(settings["parent"], settings["memory_bytes"])
     module, _, function = settings["reader"].partition(":")
+    recognition.use(OcrOptions(**settings["ocr"]))
     read_document: ReadDocument = getattr(import_module(module), function)
     write_frame(frames, {"kind": "ready", "walls": walls})
     for line in sys.stdin.buffer:

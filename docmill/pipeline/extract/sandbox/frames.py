@@ -43,7 +43,6 @@ def page_frame(page: Page) -> dict[str, Any]:
         "text": page.text,
         "source": page.source,
         "blocks": [[block.kind, block.start, block.end, block.level] for block in page.blocks],
-        "furniture": page.furniture,
     }
 
 
@@ -51,11 +50,10 @@ def page_from(frame: dict[str, Any]) -> Page:
     """A frame as a page. Raises BadFrameError unless it keeps what Page promises."""
     try:
         blocks = tuple(Block(kind, start, end, level) for kind, start, end, level in frame["blocks"])
-        page = Page(frame["number"], frame["text"], frame["source"], blocks, tuple(frame["furniture"]))
+        page = Page(frame["number"], frame["text"], frame["source"], blocks)
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrameError("a page without its parts") from error
-    texts = (page.text, *page.furniture)
-    if not all(isinstance(text, str) for text in texts) or any(clean(text) != text for text in texts):
+    if not isinstance(page.text, str) or clean(page.text) != page.text:
         raise BadFrameError("a page whose text is not clean")
     if not isinstance(page.number, int) or page.source not in SOURCES:
         raise BadFrameError("a page without number or source")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.reading import Survey
 from docmill.pipeline.extract.sandbox.extraction import Elsewhere, Extraction, GoOn
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
@@ -26,10 +27,15 @@ class ExtractorProcess:
     """
 
     def __init__(
-        self, limits: SandboxLimits | None = None, *, reader: str = "docmill.pipeline.extract:read_document"
+        self,
+        limits: SandboxLimits | None = None,
+        ocr: OcrOptions | None = None,
+        *,
+        reader: str = "docmill.pipeline.extract:read_document",
     ) -> None:
         """`reader` names the function (`module:name`) that reads documents in there."""
         self.limits = limits or SandboxLimits()
+        self._ocr = ocr or OcrOptions()
         self._reader = reader
         self._running: RunningExtractor | None = None
 
@@ -94,5 +100,5 @@ class ExtractorProcess:
         if self._running is not None and not self._running.is_usable(self.limits):
             self.close()
         if self._running is None:
-            self._running = RunningExtractor(self.limits, self._reader)
+            self._running = RunningExtractor(self.limits, self._reader, self._ocr)
         return self._running

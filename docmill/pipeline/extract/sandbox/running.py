@@ -11,10 +11,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
+from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.frames import LENGTH, parse_frame
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.workspace import Workspace
@@ -23,20 +25,20 @@ _log = logging.getLogger("docmill.extract")
 _STDERR_TAIL = 8192
 """Bytes of standard error that are kept for the log."""
 _START_SECONDS = 60.0
-_PASSED_ON = ("DOCMILL_OCR", "DOCMILL_OCR_THREADS", "DOCMILL_OCR_LANGUAGES")
 _OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Out of memory", b"cannot allocate memory")
 
 
 class RunningExtractor:
     """One extractor process and its pipes."""
 
-    def __init__(self, limits: SandboxLimits, reader: str) -> None:
+    def __init__(self, limits: SandboxLimits, reader: str, ocr: OcrOptions) -> None:
         self._workspace = Workspace()
         settings = {
             "parent": os.getpid(),
             "memory_bytes": limits.memory_bytes,
             "processor_seconds": limits.total_seconds + limits.page_seconds,
             "reader": reader,
+            "ocr": asdict(ocr),
         }
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-m", "docmill.pipeline.extract.sandbox.child", json.dumps(settings)],
@@ -185,9 +187,8 @@ def timed_out() -> PermanentError:
 
 
 def _environment(workspace: Path) -> dict[str, str]:
-    """A clean environment: no secrets, one thread a library, and the choice of the OCR engine."""
-    chosen = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return chosen | {
+    """A clean environment: no secrets, one thread a library."""
+    return {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
         "PYTHONDONTWRITEBYTECODE": "1",

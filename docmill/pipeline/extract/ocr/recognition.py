@@ -1,0 +1,48 @@
+"""Reading page images by the engine that the settings choose. Models are loaded when the first image comes."""
+
+from importlib import import_module
+
+from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.ocr.engine import Image, OcrEngine, OcrOptions, OcrReading
+
+ENGINES = {
+    "rapidocr": ("docmill.pipeline.extract.ocr.rapid", "RapidEngine"),
+    "tesseract": ("docmill.pipeline.extract.ocr.tesseract", "TesseractEngine"),
+}
+"""The setting DOCMILL_OCR, and the module and class of the engine: imported when it is needed, for its weight."""
+
+
+class _Recognition:
+    """The options of this process, and its engines once they are loaded."""
+
+    def __init__(self) -> None:
+        self.options = OcrOptions()
+        self._loaded: dict[str, OcrEngine] = {}
+
+    def use(self, options: OcrOptions) -> None:
+        self.options = options
+        self._loaded.clear()
+
+    def engine(self, name: str) -> OcrEngine:
+        if name not in ENGINES:
+            raise PermanentError("extractor_crashed", f"DOCMILL_OCR must be one of {', '.join(ENGINES)}, not {name!r}.")
+        if name not in self._loaded:
+            module, made = ENGINES[name]
+            self._loaded[name] = getattr(import_module(module), made)(self.options)
+        return self._loaded[name]
+
+
+_recognition = _Recognition()
+use = _recognition.use
+"""(options): read with these from now on, in this process. A process that says nothing has the defaults."""
+
+
+def read_image(image: Image, points_per_pixel: float = 1.0) -> OcrReading:
+    """The lines of text in `image`, in points. Raises PermanentError `extractor_crashed` where the engine is not
+    there."""
+    reading = _recognition.engine(_recognition.options.engine).read(image)
+    for segment in reading.segments:
+        segment.x0, segment.x1 = segment.x0 * points_per_pixel, segment.x1 * points_per_pixel
+        segment.y0, segment.y1 = segment.y0 * points_per_pixel, segment.y1 * points_per_pixel
+        segment.size *= points_per_pixel
+    return reading
