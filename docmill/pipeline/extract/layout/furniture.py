@@ -80,7 +80,8 @@ def _set_apart(inwards: Sequence[Line], is_margin: Callable[[Line], bool]) -> li
 
 
 def _key(line: Line) -> Key:
-    return _DIGITS.sub("#", "".join(line.text.lower().split())), round((line.y0 + line.y1) / 2 / _TOLERANCES.height_step)
+    step = round((line.y0 + line.y1) / 2 / _TOLERANCES.height_step)
+    return _DIGITS.sub("#", "".join(line.text.lower().split())), step
 
 
 class FurnitureFinder:
