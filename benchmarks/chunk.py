@@ -22,7 +22,7 @@ import sentencex
 from benchmarks.chunk_corpora import Passage, Question, Span, iou, load, precision, recall, within_budget
 from benchmarks.chunk_peers import PEERS
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
-from docmill.pipeline.embed.local import LocalEmbedder
+from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.types import Page, Vectors
 
@@ -49,7 +49,7 @@ class CachedEmbedder:
     """Each text is embedded once, however many rows share it."""
 
     def __init__(self) -> None:
-        self.embedder = LocalEmbedder()
+        self.embedder = MiniLm()
         self._known: dict[str, Any] = {}
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -60,7 +60,7 @@ class CachedEmbedder:
         return np.stack([self._known[text] for text in texts])
 
 
-def docmill_rows(embedder: LocalEmbedder) -> Iterator[Row]:
+def docmill_rows(embedder: MiniLm) -> Iterator[Row]:
     for target, limit in SIZES:
         chunker = Chunker(embedder.count_tokens, ChunkOptions(target, limit))
 
@@ -179,7 +179,7 @@ def speed(split: Split, texts: Sequence[str]) -> float:
     return size * rounds / 1e6 / statistics.median(seconds)
 
 
-def embedder_speed(embedder: LocalEmbedder, texts: Sequence[str]) -> float:
+def embedder_speed(embedder: MiniLm, texts: Sequence[str]) -> float:
     """Megabytes of text embedded in a second on one thread, for comparison."""
     some = [text for text in texts if text][:128]
     began = time.perf_counter()

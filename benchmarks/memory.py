@@ -26,11 +26,11 @@ _PLAIN = """
 import sys, resource
 import numpy, pypdfium2
 from docmill.pipeline.chunk import Chunker, ChunkOptions
-from docmill.pipeline.embed.local import LocalEmbedder
+from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.types import Page
 document = pypdfium2.PdfDocument(sys.argv[1])
 pages = [Page(n + 1, document[n].get_textpage().get_text_bounded()) for n in range(len(document))]
-chunks = list(Chunker(LocalEmbedder().count_tokens, ChunkOptions()).chunks(pages))
+chunks = list(Chunker(MiniLm().count_tokens, ChunkOptions()).chunks(pages))
 vectors = [numpy.zeros(384, numpy.float32) + 1 for _ in chunks]
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -1,14 +1,18 @@
 """The adapters that the settings choose, made once a process when first needed."""
 
 import threading
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from docmill.pipeline.chunking.chunker import PATH_CHARACTERS, Chunker, ChunkOptions
 from docmill.pipeline.embed import Embedder
+from docmill.pipeline.embed.local import DEFAULT_LOCAL_MODEL, LOCAL_MODELS, local_model_named
+from docmill.pipeline.embed.local.embedder import LocalEmbedder
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
@@ -17,10 +21,9 @@ from docmill.pipeline.vector_stores import VectorStore
 from docmill.storage import Originals
 
 EMBEDDERS = {
-    "local": "docmill.pipeline.embed.local",
     "gemini": "docmill.pipeline.embed.gemini",
 }
-"""The setting EMBEDDER, and the module whose `from_settings(settings)` makes the embedder."""
+"""The setting EMBEDDER, where it is not `local`, and the module whose `from_settings(settings)` makes the embedder."""
 
 VECTOR_STORES = {
     "pgvector": "docmill.pipeline.vector_stores.pgvector",
@@ -32,12 +35,45 @@ VECTOR_STORES = {
 @cache
 def embedder() -> Embedder:
     """The embedding model of the setting EMBEDDER. Raises PermanentError `embedder_rejected` for an unknown one."""
-    if settings.EMBEDDER not in EMBEDDERS:
-        raise PermanentError(
-            "embedder_rejected", f"EMBEDDER must be one of {', '.join(EMBEDDERS)}, not {settings.EMBEDDER!r}."
-        )
-    made: Embedder = import_module(EMBEDDERS[settings.EMBEDDER]).from_settings(settings)
+    if settings.EMBEDDER == "local":
+        module = LOCAL_MODELS[local_model()].module
+    elif settings.EMBEDDER in EMBEDDERS:
+        module = EMBEDDERS[settings.EMBEDDER]
+    else:
+        raise _not_one_of("EMBEDDER", settings.EMBEDDER, ["local", *EMBEDDERS])
+    made: Embedder = import_module(module).from_settings(settings)
     return made
+
+
+def prepare_models() -> None:
+    """Make a local model's files where they are missing, before processes need them. Raises PermanentError
+    `model_unavailable`."""
+    chosen = embedder()
+    if isinstance(chosen, LocalEmbedder):
+        chosen.prepare()
+
+
+def local_model() -> str:
+    """The name of the local model: the setting LOCAL_MODEL, else that of the index in use, so that an installation
+    keeps what it began with, else the default. Raises PermanentError `embedder_rejected` for an unknown one."""
+    if settings.LOCAL_MODEL and settings.LOCAL_MODEL not in LOCAL_MODELS:
+        raise _not_one_of("LOCAL_MODEL", settings.LOCAL_MODEL, LOCAL_MODELS)
+    return settings.LOCAL_MODEL or local_model_named(_model_in_use()) or DEFAULT_LOCAL_MODEL
+
+
+def _model_in_use() -> str | None:
+    """The model of the index in use; None before there is one. Read by SQL, for the rows' models stand above this."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('api_vectorindex')")
+        if cursor.fetchone() == (None,):
+            return None
+        cursor.execute("SELECT model FROM api_vectorindex WHERE active")
+        row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+def _not_one_of(setting: str, value: str, known: Iterable[str]) -> PermanentError:
+    return PermanentError("embedder_rejected", f"{setting} must be one of {', '.join(known)}, not {value!r}.")
 
 
 @cache

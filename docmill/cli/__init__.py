@@ -1,9 +1,9 @@
 """The `docmill` command. Commands on documents speak HTTP; those on users, keys and the index speak to the database."""
 
-from docmill.cli import accounts, documents, index, processes, system
+from docmill.cli import accounts, documents, index, models, processes, system
 from docmill.cli.terminal import app
 
-__all__ = ["accounts", "app", "documents", "index", "main", "processes", "system"]
+__all__ = ["accounts", "app", "documents", "index", "main", "models", "processes", "system"]
 
 
 def main() -> None:

@@ -1,11 +1,18 @@
 """Settings. Every one is read from an environment variable of the same name; parts are named by URL only."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether this process may write there, or make the folder where it is missing."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return os.access(nearest, os.W_OK)
 
 
 class Environment(environ.Env):  # type: ignore[misc]
@@ -79,7 +86,12 @@ S3_KMS_KEY_ID = env.str("S3_KMS_KEY_ID", "") or None
 
 # --- embeddings and vectors ------------------------------------------------------------------------------------------
 EMBEDDER = env.str("EMBEDDER", "local")
-EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", 768)  # Gemini only; the local model has 384
+LOCAL_MODEL = env.str("LOCAL_MODEL", "")  # "" is the one of the index in use, else the default
+# Where models are kept that are made at the first start: for all homes of a user, else in the home.
+_CACHE = Path(env.str("XDG_CACHE_HOME", "") or "~/.cache").expanduser()
+_MODELS = _CACHE if is_writable(_CACHE) else Path(env.str("DOCMILL_HOME", "") or "~/.docmill").expanduser()
+MODELS_DIR = Path(env.str("DOCMILL_MODELS", "") or _MODELS / "docmill" / "models").absolute()
+EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", 768)  # Gemini only; the local models have 384
 GEMINI_API_KEY = env.str("GEMINI_API_KEY", "")
 GEMINI_BASE_URL = env.str("GEMINI_BASE_URL", "") or None
 GEMINI_REQUESTS_PER_MINUTE = env.int("GEMINI_REQUESTS_PER_MINUTE", 3000)

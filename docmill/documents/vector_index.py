@@ -9,7 +9,7 @@ from docmill import adapters
 from docmill.documents.models import Document, VectorIndex
 from docmill.pipeline.errors import DocmillError, PermanentError
 
-_SETTINGS = "EMBEDDER, EMBEDDING_DIMENSIONS, VECTOR_STORE and PINECONE_INDEX"
+_SETTINGS = "EMBEDDER, LOCAL_MODEL, EMBEDDING_DIMENSIONS, VECTOR_STORE and PINECONE_INDEX"
 
 
 def setup_index() -> VectorIndex:

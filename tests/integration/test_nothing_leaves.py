@@ -16,11 +16,11 @@ import os, sys, time
 from pathlib import Path
 import numpy as np
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
-from docmill.pipeline.embed.local import LocalEmbedder
+from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.extract import read_document
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 
-embedder = LocalEmbedder()
+embedder = MiniLm()
 chunker = Chunker(embedder.count_tokens, ChunkOptions())
 scan = Path(sys.argv[1])
 inside = ExtractorProcess()

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docmill.pipeline.chunking.chunker import PATH_CHARACTERS, Chunker, ChunkOptions, embedding_text, passage_text
-from docmill.pipeline.embed.local import LocalEmbedder
+from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.text import clean, full_text
 from docmill.pipeline.types import Block, Chunk, Page
 
-EMBEDDER = LocalEmbedder()
+EMBEDDER = MiniLm()
 SMALL = ChunkOptions(target_tokens=16, max_tokens=24)
 
 WORDS = st.sampled_from(

@@ -1,4 +1,4 @@
-"""`manage.py setup`: migrations, bucket and index, each made where it is missing and verified where it is there."""
+"""`manage.py setup`: migrations, local model, bucket and index, made where missing and verified where there."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from docmill.pipeline.errors import DocmillError
 
 
 class Command(BaseCommand):
-    help = "Prepare the database, the bucket and the vector index; safe to run again."
+    help = "Prepare the database, the local model, the bucket and the vector index; safe to run again."
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)
         try:
+            adapters.prepare_models()
             adapters.originals().create_bucket()
             index = setup_index()
         except DocmillError as error:
