@@ -43,10 +43,10 @@ def housekeeping(name: Annotated[str, typer.Option(help="The node's name.")] = "
 
 @app.command()
 def flower(
-    host: Annotated[str, typer.Option(help="Address to listen on; Flower has no password of its own.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
 ) -> None:
-    """Become Flower, which shows workers and tasks."""
+    """Become Flower, which shows workers and tasks to those who log in (FLOWER_BASIC_AUTH=user:password)."""
     from docmill.up.processes import flower_command
 
     _become(flower_command(host, port))

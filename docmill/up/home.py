@@ -50,6 +50,11 @@ class Home:
         return self.path / "run" / "secret-key"
 
     @property
+    def flower_password_file(self) -> Path:
+        """The password of the user `docmill` on Flower's pages."""
+        return self.path / "run" / "flower-password"
+
+    @property
     def temporary(self) -> Path:
         return self.path / "tmp"
 

@@ -48,7 +48,8 @@ def housekeeping_command(name: str, schedule: Path) -> list[str]:
 
 
 def flower_command(host: str, port: int) -> list[str]:
-    return [*CELERY, "flower", f"--address={host}", f"--port={port}"]
+    """Flower; it starts with FLOWER_BASIC_AUTH or another login in the environment only."""
+    return [sys.executable, "-m", "docmill.worker.flower", host, str(port)]
 
 
 _QUIET = ["--without-gossip", "--without-mingle"]

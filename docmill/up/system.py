@@ -183,7 +183,15 @@ class System:
         # Flower's usual port goes with docmill's: systems on ports of their own choice do not race for it.
         usual = self._port == WEB_PORT and is_free(FLOWER_PORT)
         port = FLOWER_PORT if usual else free_port([self._port])
-        flower = WebProcess("flower", path, flower_command(LOOPBACK, port), environ, port=port, path="/healthcheck")
+        login = environ.get("FLOWER_BASIC_AUTH") or f"docmill:{kept_secret(self._home.flower_password_file)}"
+        flower = WebProcess(
+            "flower",
+            path,
+            flower_command(LOOPBACK, port),
+            environ | {"FLOWER_BASIC_AUTH": login},
+            port=port,
+            path="/healthcheck",
+        )
         return [web, *workers, housekeeping, flower]
 
     def _begin(self, processes: Sequence[ServerProcess]) -> None:
