@@ -51,7 +51,7 @@ def test_a_long_scan_is_offered_to_all_workers_and_joined_in_order(
     assert places == sorted(places)
     _until(lambda: not ScannedPage.objects.filter(document_id=document["document_id"]).exists())
     log = (system.home.path / "logs" / "worker-1.log").read_text()
-    assert any("spread" in line and document["document_id"] in line for line in log.splitlines())
+    assert any("fanned_out" in line and document["document_id"] in line for line in log.splitlines())
 
 
 @pytest.fixture
