@@ -25,29 +25,34 @@ def reindex(home: HomeOption = None) -> None:
     """Build the index that the settings name from the chunks in PostgreSQL, then bring it into use. Stopped at any
     point, it goes on from there when run again."""
     with django_ready(home):
-        from docmill.documents import reindexing
-        from docmill.documents.vector_index import make_wanted_index, wanted_index
+        say(rebuild())
 
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-        try:
-            make_wanted_index()
-            target = wanted_index()
-            if target.active:
-                say(f"nothing to do: the index in use is {target}")
-                return
-            if cut := reindexing.too_long():
-                err.print(
-                    f"{cut} chunks are longer than {target.model} reads; their ends will not be found until their"
-                    " documents are uploaded anew.",
-                    style="yellow",
-                )
-            with Progress(*columns, console=err) as progress:
-                bar = progress.add_task("documents", total=None)
-                old = reindexing.reindex(target, lambda done, total: progress.update(bar, completed=done, total=total))
-        except DocmillError as error:
-            fail(f"{error.message} What was done is kept: run 'docmill reindex' again to go on.")
-        done = (
-            f"in use: {target}. Start docmill's web, worker and housekeeping processes again with these settings now:"
-            " those with the old ones answer searches with 503 and leave documents in the queue."
-        )
-        say(done if old is None else f"{done} Once they run, the vectors in the old index ({old}) can be removed.")
+
+def rebuild() -> str:
+    """Build the index of the settings with a bar on stderr, bring it into use, and return what to say of it. Raises
+    typer.Exit once stderr has said what is wrong."""
+    from docmill.documents import reindexing  # once Django is ready
+    from docmill.documents.vector_index import make_wanted_index, wanted_index
+
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    try:
+        make_wanted_index()
+        target = wanted_index()
+        if target.active:
+            return f"nothing to do: the index in use is {target}"
+        if cut := reindexing.too_long():
+            err.print(
+                f"{cut} chunks are longer than {target.model} reads; their ends will not be found until their"
+                " documents are uploaded anew.",
+                style="yellow",
+            )
+        with Progress(*columns, console=err) as progress:
+            bar = progress.add_task("documents", total=None)
+            old = reindexing.reindex(target, lambda done, total: progress.update(bar, completed=done, total=total))
+    except DocmillError as error:
+        fail(f"{error.message} What was done is kept: run 'docmill reindex' again to go on.")
+    done = (
+        f"in use: {target}. Start docmill's web, worker and housekeeping processes again with these settings now:"
+        " those with the old ones answer searches with 503 and leave documents in the queue."
+    )
+    return done if old is None else f"{done} Once they run, the vectors in the old index ({old}) can be removed."

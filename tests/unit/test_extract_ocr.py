@@ -18,6 +18,8 @@ from docmill.pipeline.extract.ocr.engine import OcrOptions, OcrReading
 from docmill.pipeline.extract.pdf import page as page_module
 from tests.unit.documents import HEIGHT, SENTENCES, lines, pages_of, printed, text_of, together, write_pdf
 
+pytestmark = pytest.mark.ocr
+
 TEXTS = ("The lighthouse keeper counts the ships", "that pass before dawn and writes", "their names into a green book.")
 
 

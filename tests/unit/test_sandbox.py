@@ -20,6 +20,8 @@ from docmill.pipeline.errors import DocmillError, HandedOverError, PermanentErro
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 
+pytestmark = pytest.mark.sandbox
+
 LIMITS = SandboxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
 Box = Callable[..., ExtractorProcess]
 Document = Callable[..., Path]

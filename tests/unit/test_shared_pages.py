@@ -17,6 +17,8 @@ from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.pipeline.types import Page
 from tests.unit.documents import HEIGHT, SENTENCES, WIDTH, lines, together, write_pdf
 
+pytestmark = [pytest.mark.ocr, pytest.mark.sandbox]
+
 DPI = 100
 
 

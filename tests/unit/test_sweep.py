@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.unit.documents import SENTENCES, lines, write_pdf
+
+pytestmark = pytest.mark.sandbox
 
 
 def test_every_file_of_a_folder_gets_a_row_and_its_text(tmp_path: Path) -> None:
