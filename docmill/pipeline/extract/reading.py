@@ -1,12 +1,22 @@
 """What every reader hands on: a document's title, its number of pages, and its pages one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Block, BlockKind, Page, Source
 
 _CLOSE_KINDS = ("list_item", "table_header", "table_row", "code")
+_CELL_JOINT = " | "
+
+
+def row_text(cells: Iterable[str]) -> str:
+    """A row of a table as one line, by the rule of every reader: cells in one line each, set apart by bars; the empty
+    ones at the end are left out, the others keep their place. Empty when no cell says anything."""
+    row = [" ".join(cell.split()) for cell in cells]
+    while row and not row[-1]:
+        row.pop()
+    return _CELL_JOINT.join(row)
 
 
 @dataclass(slots=True)
@@ -55,6 +65,10 @@ class PageWriter:
         self._parts.append(text)
         self._blocks.append(Block(kind, self._length, self._length + len(text), level))
         self._length += len(text)
+
+    def add_row(self, cells: Iterable[str], *, is_header: bool = False) -> None:
+        """Append a row of a table, unless all of its cells are empty; `is_header` when it names the columns."""
+        self.add("table_header" if is_header else "table_row", row_text(cells))
 
     def __len__(self) -> int:
         return self._length

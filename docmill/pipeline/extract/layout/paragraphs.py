@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from docmill.pipeline.extract.layout.segments import Line, Segment
-from docmill.pipeline.extract.layout.tables import CELL_JOINT, Table, aligned_tables
+from docmill.pipeline.extract.layout.tables import Table, aligned_tables
 from docmill.pipeline.extract.layout.words import Compounds, plain_text
-from docmill.pipeline.extract.reading import PageWriter
+from docmill.pipeline.extract.reading import PageWriter, row_text
 from docmill.pipeline.types import BlockKind
 
 _BULLET = re.compile(r"[•◦▪‣●○■➢✓·»*–—-]\s+(?=\S)")
@@ -214,7 +214,7 @@ def _region_drafts(
 def _table_drafts(table: Table) -> Iterator[BlockDraft]:
     for number, row in enumerate(table.rows):
         kind: BlockKind = "table_header" if number == 0 and table.has_header else "table_row"
-        yield BlockDraft(kind, CELL_JOINT.join(row))
+        yield BlockDraft(kind, row_text(row))
 
 
 def _paragraphs(lines: list[Line], typography: Typography, compounds: Compounds) -> Iterator[BlockDraft]:

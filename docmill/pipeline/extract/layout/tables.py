@@ -7,7 +7,6 @@ from statistics import median
 
 from docmill.pipeline.extract.layout.segments import Line, Segment, bounds, group_lines
 
-CELL_JOINT = " | "
 _ITEM_MARK = re.compile(r"[•◦▪‣●○■–—*·»-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]")
 
 

@@ -15,12 +15,12 @@ from docx.parts.document import DocumentPart
 from lxml.etree import LxmlError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.ocr.images import picture_paragraphs
 from docmill.pipeline.extract.office.docx_numbering import Numbering, numbering_of, style_numbering
 from docmill.pipeline.extract.office.docx_text import Note, PageBreak, Picture, TextBox, paragraph_parts
 from docmill.pipeline.extract.office.package import check_unpacked_size
-from docmill.pipeline.extract.reading import PageWriter, Reading
+from docmill.pipeline.extract.office.page_turner import PageTurner
+from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 
@@ -66,19 +66,16 @@ class _Pages:
         styles = document.styles.element.findall(qn("w:style"))
         self._styles = {style.get(qn("w:styleId")): style for style in styles}
         self._levels: dict[str | None, int] = {}
-        self._number = 1
-        self._writer = PageWriter()
-        self._notes: list[tuple[str, Any]] = []
-        self._note_count = 0
+        self._turner = PageTurner()
 
     def read(self) -> Iterator[Page]:
         for text in self._furniture(("header", "first_page_header", "even_page_header")):
-            self._writer.add("paragraph", text)
+            self._turner.writer.add("paragraph", text)
         yield from self._blocks(self._document.element.body, 0)
-        self._write_notes()
+        self._turner.write_notes()
         for text in self._furniture(("footer", "first_page_footer", "even_page_footer")):
-            self._writer.add("paragraph", text)
-        yield self._writer.page(self._number)
+            self._turner.writer.add("paragraph", text)
+        yield self._turner.end()
 
     def _furniture(self, names: tuple[str, ...]) -> list[str]:
         """The texts of headers or footers, each once."""
@@ -104,18 +101,10 @@ class _Pages:
             elif element.tag in _CONTAINERS:
                 yield from self._blocks(element, nesting + 1)
 
-    def _turn_page(self) -> Iterator[Page]:
-        """End the page, unless nothing is on it: Word notes a break twice, where it is asked for and where it falls."""
-        if len(self._writer):
-            self._write_notes()
-            yield self._writer.page(self._number)
-            self._writer = PageWriter()
-            self._number += 1
-
     def _paragraph(self, paragraph: Any, nesting: int) -> Iterator[Page]:
         properties = paragraph.find(qn("w:pPr"))
         if properties is not None and _is_on(properties.find(qn("w:pageBreakBefore"))):
-            yield from self._turn_page()
+            yield from self._turner.turn()
         kind, level, mark = self._role(properties, paragraph)
         text = mark + " " if mark else ""
         boxes = []
@@ -124,26 +113,26 @@ class _Pages:
                 case str():
                     text += part
                 case PageBreak():
-                    self._writer.add(kind, text, level)
+                    self._turner.writer.add(kind, text, level)
                     text = ""
-                    yield from self._turn_page()
+                    yield from self._turner.turn()
                 case Note():
                     text += self._note_mark(part)
                 case TextBox():
                     boxes.append(part.content)
                 case Picture():
-                    self._writer.add(kind, text, level)
+                    self._turner.writer.add(kind, text, level)
                     text = ""
                     self._picture(part)
         if text.strip() != mark:
-            self._writer.add(kind, text, level)
+            self._turner.writer.add(kind, text, level)
         for content in boxes:
             yield from self._blocks(content, nesting + 1)
         section = None if properties is None else properties.find(qn("w:sectPr"))
         if section is not None:
             how = section.find(qn("w:type"))
             if how is None or how.get(qn("w:val")) != "continuous":
-                yield from self._turn_page()
+                yield from self._turner.turn()
 
     def _role(self, properties: Any, paragraph: Any) -> tuple[BlockKind, int, str]:
         """Kind, level, and the number or bullet in front."""
@@ -200,12 +189,12 @@ class _Pages:
         )
         for index, row in enumerate(rows):
             if any(True for _ in row.iter(qn("w:lastRenderedPageBreak"))) and index:
-                yield from self._turn_page()
+                yield from self._turner.turn()
             cells = [self._cell_text(cell, nesting) for cell in _cells(row)]
             if any(cells):
                 marked = row.find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
                 is_header = marked or (index == 0 and has_header and len(rows) > 1)
-                self._writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(cells))
+                self._turner.writer.add_row(cells, is_header=is_header)
 
     def _cell_text(self, cell: Any, nesting: int) -> str:
         """A cell in one line: paragraphs by spaces, rows of a table in it by semicolons."""
@@ -238,9 +227,7 @@ class _Pages:
         element = self._note_elements(note.kind).get(note.note_id)
         if element is None:
             return ""
-        self._note_count += 1
-        self._notes.append((f"[{self._note_count}]", element))
-        return f"[{self._note_count}]"
+        return self._turner.add_note(" ".join(self._plain(each).strip() for each in element.iter(qn("w:p"))))
 
     def _note_elements(self, kind: str) -> dict[str, Any]:
         for relationship in self._document.part.rels.values():
@@ -251,12 +238,6 @@ class _Pages:
                 return {str(note.get(qn("w:id"))): note for note in root}
         return {}
 
-    def _write_notes(self) -> None:
-        for mark, element in self._notes:
-            text = " ".join(self._plain(paragraph).strip() for paragraph in element.iter(qn("w:p")))
-            self._writer.add("paragraph", f"{mark} {text}")
-        self._notes.clear()
-
     def _picture(self, picture: Picture) -> None:
         relationship = self._document.part.rels.get(picture.relationship)
         if relationship is None or relationship.is_external or min(picture.width or 99, picture.height or 99) < 20:
@@ -264,7 +245,7 @@ class _Pages:
         if max(picture.width, picture.height) and max(picture.width, picture.height) < _MIN_PICTURE:
             return
         for text in picture_paragraphs(relationship.target_part.blob):
-            self._writer.add("paragraph", text)
+            self._turner.writer.add("paragraph", text)
 
 
 def _rows(table: Any) -> Iterator[Any]:

@@ -1,33 +1,21 @@
 """The numbers and bullets of DOCX lists, counted as Word counts them (ECMA-376 part 1, 17.9)."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from docx.document import Document
 from docx.oxml.ns import qn
 
-_PLACEHOLDER = re.compile(r"%(\d)")
-_ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
-          (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
-_MAX_ROMAN = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    format: str
-    text: str
-    start: int
+from docmill.pipeline.extract.office.list_marks import BULLET, ListCounters, ListLevel
 
 
 class Numbering:
     """Counts every list of a document, paragraph by paragraph, in the document's order."""
 
     def __init__(self, document: Document) -> None:
-        self._levels: dict[str, dict[int, _Level]] = {}
+        self._levels: dict[str, dict[int, ListLevel]] = {}
         self._list_of: dict[str, str] = {}
-        self._counters: dict[str, dict[int, int]] = {}
+        self._counters = ListCounters()
         root = _numbering_root(document)
         if root is None:
             return
@@ -46,25 +34,7 @@ class Numbering:
     def mark(self, number_id: str, depth: int) -> str:
         """Count one paragraph of list `number_id` at `depth` (from 0) and give its number or bullet."""
         levels = self._levels.get(number_id)
-        if not levels:
-            return "•"
-        level = levels.get(depth) or _Level("decimal", f"%{depth + 1}.", 1)
-        counters = self._counters.setdefault(self._list_of[number_id], {})
-        counters[depth] = counters.get(depth, level.start - 1) + 1
-        for deeper in [each for each in counters if each > depth]:
-            del counters[deeper]
-        if level.format == "bullet":
-            return "•"
-        if level.format == "none":
-            return ""
-
-        def number(match: re.Match[str]) -> str:
-            place = int(match[1]) - 1
-            at = levels.get(place)
-            value = counters.get(place, at.start if at else 1)
-            return written_number(value, at.format if at else "decimal")
-
-        return _PLACEHOLDER.sub(number, level.text)
+        return self._counters.mark(self._list_of[number_id], levels, depth) if levels else BULLET
 
 
 def _numbering_root(document: Document) -> Any:
@@ -74,8 +44,8 @@ def _numbering_root(document: Document) -> Any:
         return None
 
 
-def _levels(abstract: Any, overrides: list[Any]) -> dict[int, _Level]:
-    levels: dict[int, _Level] = {}
+def _levels(abstract: Any, overrides: list[Any]) -> dict[int, ListLevel]:
+    levels: dict[int, ListLevel] = {}
     for element in [] if abstract is None else abstract.findall(qn("w:lvl")):
         levels[int(element.get(qn("w:ilvl"), "0"))] = _level(element)
     for override in overrides:
@@ -85,37 +55,16 @@ def _levels(abstract: Any, overrides: list[Any]) -> dict[int, _Level]:
         start = override.find(qn("w:startOverride"))
         if start is not None and depth in levels:
             known = levels[depth]
-            levels[depth] = _Level(known.format, known.text, int(start.get(qn("w:val"), "1")))
+            levels[depth] = ListLevel(known.number_format, known.text, int(start.get(qn("w:val"), "1")))
     return levels
 
 
-def _level(element: Any) -> _Level:
+def _level(element: Any) -> ListLevel:
     def value(name: str, default: str) -> str:
         child = element.find(qn(name))
         return default if child is None else str(child.get(qn("w:val"), default))
 
-    return _Level(value("w:numFmt", "decimal"), value("w:lvlText", ""), int(value("w:start", "1")))
-
-
-def written_number(value: int, number_format: str) -> str:
-    """A number as lists write it; `number_format` is one of Word's names (decimal, lowerLetter, upperRoman …)."""
-    if number_format in ("lowerLetter", "upperLetter") and value > 0:
-        letters = chr(ord("a") + (value - 1) % 26) * min((value - 1) // 26 + 1, 10)
-        return letters if number_format == "lowerLetter" else letters.upper()
-    if number_format in ("lowerRoman", "upperRoman") and 0 < value < _MAX_ROMAN:
-        roman = _roman(value)
-        return roman if number_format == "lowerRoman" else roman.upper()
-    if number_format == "decimalZero":
-        return f"{value:02d}"
-    return str(value)
-
-
-def _roman(value: int) -> str:
-    parts = []
-    for worth, letters in _ROMAN:
-        parts.append(letters * (value // worth))
-        value %= worth
-    return "".join(parts)
+    return ListLevel(value("w:numFmt", "decimal"), value("w:lvlText", ""), int(value("w:start", "1")))
 
 
 def style_numbering(style: Any, styles: Mapping[str, Any]) -> tuple[str, int] | None:

@@ -8,7 +8,6 @@ import kreuzberg
 from kreuzberg.exceptions import KreuzbergError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.office.sheet_pictures import picture_texts
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.text import clean
@@ -123,4 +122,4 @@ def _write_table(writer: PageWriter, grid: dict[str, Any]) -> None:
         values = [cells.get(column, "") for column in range(grid["cols"])]
         if any(values):
             is_header = row in header_rows and len(rows) > 1
-            writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(values).rstrip(" |"))
+            writer.add_row(values, is_header=is_header)

@@ -6,7 +6,6 @@ from pathlib import Path
 import olefile
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.office import kreuzberg_reader
 from docmill.pipeline.extract.reading import PageWriter, Reading
 
@@ -33,7 +32,7 @@ def _write(writer: PageWriter, paragraph: str) -> None:
     """A paragraph, and the rows of a table that stand before it: cells end with tabs, rows with two."""
     *rows, text = paragraph.split("\t\t")
     for row in rows:
-        writer.add("table_row", CELL_JOINT.join(cell.strip() for cell in row.split("\t")))
+        writer.add_row(row.split("\t"))
     writer.add("paragraph", " ".join(text.split()))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from lxml import etree
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.ocr.images import picture_paragraphs
+from docmill.pipeline.extract.office.opendocument_lists import ListMarks
 from docmill.pipeline.extract.office.opendocument_table import table_rows
 from docmill.pipeline.extract.office.opendocument_text import (  # fmt: skip
     DRAW,
@@ -22,12 +22,12 @@ from docmill.pipeline.extract.office.opendocument_text import (  # fmt: skip
     STYLE,
     TABLE,
     TEXT,
-    ListMarks,
     count_of,
     read_paragraph,
 )
 from docmill.pipeline.extract.office.package import check_unpacked_size
-from docmill.pipeline.extract.reading import PageWriter, Reading
+from docmill.pipeline.extract.office.page_turner import PageTurner
+from docmill.pipeline.extract.reading import Reading
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 
@@ -88,10 +88,7 @@ class _Pages:
             for style in root.iter(STYLE + "style")
             if any(properties.get(FO + "break-before") == "page" for properties in style)
         }
-        self._number = 1
-        self._writer = PageWriter()
-        self._notes: list[tuple[str, Any]] = []
-        self._note_count = 0
+        self._turner = PageTurner()
         self._pictures: set[str] = set()
 
     def read(self) -> Iterator[Page]:
@@ -106,30 +103,28 @@ class _Pages:
         else:
             self._furniture("header")
             yield from self._blocks(held, 0)
-            self._write_notes()
+            self._turner.write_notes()
             self._furniture("footer")
-            yield self._writer.page(self._number)
+            yield self._turner.end()
 
     def _each(self, body: Any, tag: str, write: Callable[[Any], Iterator[Page]]) -> Iterator[Page]:
         for element in body.iterchildren(tag):
             yield from write(element)
-            self._write_notes()
-            yield self._writer.page(self._number)
-            self._writer, self._number = PageWriter(), self._number + 1
+            yield self._turner.end()
 
     def _slide(self, slide: Any) -> Iterator[Page]:
         shapes = [shape for shape in slide if shape.get(PRESENTATION + "class") not in _ROLES_LEFT_OUT]
         for shape in sorted(shapes, key=lambda shape: shape.get(PRESENTATION + "class") != "title"):
             if shape.get(PRESENTATION + "class") == "title":
                 texts = [read_paragraph(each).text for each in shape.iter(TEXT + "p", TEXT + "h")]
-                self._writer.add("heading", " ".join(" ".join(texts).split()), 1)
+                self._turner.writer.add("heading", " ".join(" ".join(texts).split()), 1)
             elif shape.tag == PRESENTATION + "notes":
                 yield from self._blocks([each for each in shape if each.tag == DRAW + "frame"], 1)
             else:
                 yield from self._block(shape, 0)
 
     def _sheet(self, sheet: Any) -> Iterator[Page]:
-        self._writer.add("heading", sheet.get(TABLE + "name", ""), 2)
+        self._turner.writer.add("heading", sheet.get(TABLE + "name", ""), 2)
         yield from self._table(sheet, 0, has_header=True)
 
     def _furniture(self, kind: str) -> None:
@@ -141,19 +136,7 @@ class _Pages:
             if any(map(str.isalpha, text)):
                 texts.setdefault(text)
         for text in texts:
-            self._writer.add("paragraph", text)
-
-    def _turn_page(self) -> Iterator[Page]:
-        """End the page, unless nothing is on it."""
-        if len(self._writer):
-            self._write_notes()
-            yield self._writer.page(self._number)
-            self._writer, self._number = PageWriter(), self._number + 1
-
-    def _write_notes(self) -> None:
-        for mark, note in self._notes:
-            self._writer.add("paragraph", f"{mark} {_note_text(note)}")
-        self._notes.clear()
+            self._turner.writer.add("paragraph", text)
 
     def _blocks(self, container: Any, nesting: int) -> Iterator[Page]:
         for element in container:
@@ -173,9 +156,9 @@ class _Pages:
         elif tag == TABLE + "table":
             yield from self._table(element, nesting)
         elif tag == TEXT + "soft-page-break":
-            yield from self._turn_page()
+            yield from self._turner.turn()
         elif tag == TEXT + "note":
-            self._writer.add("paragraph", _note_text(element))
+            self._turner.writer.add("paragraph", _note_text(element))
         elif tag == DRAW + "frame":
             yield from self._frame(element, nesting)
         elif tag in _CONTAINERS or tag.startswith(DRAW):
@@ -183,16 +166,15 @@ class _Pages:
 
     def _paragraph(self, element: Any, kind: BlockKind, level: int, mark: str, nesting: int) -> Iterator[Page]:
         if element.get(TEXT + "style-name") in self._page_starts:
-            yield from self._turn_page()
-        paragraph = read_paragraph(element, self._note_count)
+            yield from self._turner.turn()
+        paragraph = read_paragraph(element, self._turner.note_count)
         for number, part in enumerate(paragraph.text.split(PAGE_END)):
             if number:
-                yield from self._turn_page()
+                yield from self._turner.turn()
             if part.strip():
-                self._writer.add(kind, f"{mark} {part.strip()}" if mark and not number else part, level)
+                self._turner.writer.add(kind, f"{mark} {part.strip()}" if mark and not number else part, level)
         for note in paragraph.notes:
-            self._note_count += 1
-            self._notes.append((f"[{self._note_count}]", note))
+            self._turner.add_note(_note_text(note))
         yield from self._blocks(paragraph.frames, nesting + 1)
 
     def _list(self, element: Any, style: str, depth: int, nesting: int) -> Iterator[Page]:
@@ -218,7 +200,7 @@ class _Pages:
         rows = list(table_rows(table, anchored))
         for number, (cells, is_header) in enumerate(rows):
             is_first = has_header and number == 0 and len(rows) > 1
-            self._writer.add("table_header" if is_header or is_first else "table_row", CELL_JOINT.join(cells))
+            self._turner.writer.add_row(cells, is_header=is_header or is_first)
         yield from self._blocks([*table.iterchildren(TABLE + "shapes"), *anchored], nesting + 1)
 
     def _frame(self, frame: Any, nesting: int) -> Iterator[Page]:
@@ -236,7 +218,7 @@ class _Pages:
         self._pictures.add(name)
         if self._archive.getinfo(name).file_size <= _MAX_PICTURE:
             for text in picture_paragraphs(self._archive.read(name)):
-                self._writer.add("paragraph", text)
+                self._turner.writer.add("paragraph", text)
 
 
 def _note_text(note: Any) -> str:

@@ -1,12 +1,9 @@
-"""What an OpenDocument paragraph holds, as a reader of the final version sees it, and how lists are counted
-(OpenDocument 1.3 part 3): comments and deleted text left out, page number fields too."""
+"""What an OpenDocument paragraph holds, as a reader of the final version sees it (OpenDocument 1.3 part 3):
+comments and deleted text left out, page number fields too."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-from docmill.pipeline.extract.office.docx_numbering import written_number
 
 _NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns:"
 TEXT, TABLE, DRAW, OFFICE, STYLE, FO, PRESENTATION, META = (
@@ -24,7 +21,6 @@ _UNSEEN = {
         "tracked-changes", "page-number", "page-count", "ruby-text", "note-citation", "bibliography-mark-source",
     )),
 }  # fmt: skip
-_FORMATS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _MAX_NESTING = 100
 _MAX_SPACES = 1000
 
@@ -77,46 +73,3 @@ def count_of(element: Any, name: str, default: int = 1) -> int:
     """A whole number that an attribute gives."""
     value = element.get(name, "")
     return int(value) if value.isdigit() else default
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    number_format: str
-    prefix: str
-    suffix: str
-    start: int
-
-
-class ListMarks:
-    """Bullets and numbers, by the list styles of the document."""
-
-    def __init__(self, roots: Iterable[Any]) -> None:
-        self._levels: dict[tuple[str, int], _Level] = {}
-        self._counters: dict[tuple[str, int], int] = {}
-        for root in roots:
-            for style in root.iter(TEXT + "list-style"):
-                for level in style:
-                    if level.tag == TEXT + "list-level-style-number":
-                        depth = count_of(level, TEXT + "level")
-                        self._levels[style.get(STYLE + "name", ""), depth] = _Level(
-                            _FORMATS.get(level.get(STYLE + "num-format", ""), ""),
-                            level.get(STYLE + "num-prefix", ""),
-                            level.get(STYLE + "num-suffix", ""),
-                            count_of(level, TEXT + "start-value"),
-                        )
-
-    def begin(self, style: str, depth: int, continues: bool) -> None:
-        """A list of this style begins at `depth` (from 1)."""
-        if not continues:
-            self._counters.pop((style, depth), None)
-
-    def mark(self, style: str, depth: int, start: int | None = None) -> str:
-        """Count one item and give its bullet or number; `start` is the number it is given, if it is."""
-        level = self._levels.get((style, depth))
-        if level is None:
-            return "•"
-        number = self._counters.get((style, depth), level.start - 1) + 1 if start is None else start
-        self._counters[style, depth] = number
-        if not level.number_format:
-            return ""
-        return f"{level.prefix}{written_number(number, level.number_format)}{level.suffix}"

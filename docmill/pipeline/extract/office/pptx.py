@@ -15,7 +15,6 @@ from pptx.package import Package
 from pptx.parts.presentation import PresentationPart
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.ocr.images import picture_paragraphs
 from docmill.pipeline.extract.office.package import check_unpacked_size
 from docmill.pipeline.extract.reading import PageWriter, Reading
@@ -87,7 +86,7 @@ def _write_table(writer: PageWriter, table: Any) -> None:
     for number, cells in enumerate(rows):
         if any(cells):
             is_header = number == 0 and table.first_row and len(rows) > 1
-            writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(cells))
+            writer.add_row(cells, is_header=is_header)
 
 
 def _write_picture(writer: PageWriter, shape: Any, pictures: set[str]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.text.plain import decode
 
@@ -20,7 +19,7 @@ def read(path: Path, content_type: str) -> Reading:
     try:
         for number, row in enumerate(_rows(text)):
             is_header = number == 0 and not any(character.isdigit() for cell in row for character in cell)
-            writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(row))
+            writer.add_row(row, is_header=is_header)
     except csv.Error as error:
         raise PermanentError("corrupt", "The table cannot be read: check its quotes and separators.") from error
     return Reading(None, 1, iter([writer.page(1)]))

@@ -8,7 +8,6 @@ import lxml.html
 from lxml.etree import LxmlError, ParserError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.tables import CELL_JOINT
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.text.plain import decode
 from docmill.pipeline.text import clean
@@ -126,7 +125,7 @@ class _Writer:
             texts = [_joined(cell) for cell in cells]
             if any(texts):
                 is_header = all(cell.tag == "th" for cell in cells)
-                self._writer.add("table_header" if is_header else "table_row", CELL_JOINT.join(texts))
+                self._writer.add_row(texts, is_header=is_header)
 
 
 def _cells(row: Any) -> list[Any]:
