@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread sweep clean
+.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep clean
 
 install: $(VENV)/.installed
 
@@ -75,6 +75,10 @@ sweep: install
 bench-resolution: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.resolution
 
+# CORPUS is a folder of labelled files, as `tests` in the source package of chardet 5.2: CORPUS/<encoding>[-<language>]/*.
+bench-encodings: $(BENCH)/.installed
+	$(BENCH)/bin/python -m benchmarks.encodings $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(JSON),--json "$(JSON)")
+
 bench-embed: install
 	$(BIN)/python -m benchmarks.embedding $(if $(JSON),--json "$(JSON)")
 
@@ -84,7 +88,7 @@ bench-memory: install
 bench-spread: install
 	$(BIN)/python -m benchmarks.spreading $(if $(JSON),--json "$(JSON)")
 
-bench: bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread
+bench: bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings
 
 clean:
 	rm -rf $(VENV) $(BENCH)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.file_types import BY_CONTENT_TYPE, BY_EXTENSION, FileType
+from docmill.pipeline.extract.text.wide import wide_codec
 from docmill.pipeline.extract.zip_directory import read_directory
 
 _HEAD = 8192
@@ -108,8 +109,7 @@ def looks_like_text(head: bytes) -> bool:
     controls = sum(1 for byte in head if byte < 32 and byte not in b"\t\n\r\f\x0b\x1b\x08\x1a")
     if controls == 0 or (controls < _MAX_CONTROLS * len(head) and 0 not in head):
         return True
-    # UTF-16 without a mark: every other byte of western text is NUL.
-    return head[1::2].count(0) > 0.4 * len(head[1::2]) and head[::2].count(0) < 0.1 * len(head[::2])
+    return wide_codec(head) is not None
 
 
 def _text_type(filename: str, extension: str, named: FileType | None) -> str:

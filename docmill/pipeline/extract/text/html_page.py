@@ -1,6 +1,6 @@
 """HTML, by lxml: headings, paragraphs, lists, tables and code; what a browser would not show is left out."""
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,18 @@ from lxml.etree import LxmlError, ParserError
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.extract.text.plain import decode
+from docmill.pipeline.extract.text.encoding import decode
+from docmill.pipeline.extract.text.html_blocks import write_blocks
 from docmill.pipeline.text import clean
 
-_UNSEEN = {"script", "style", "noscript", "template", "head", "nav", "svg", "iframe", "object", "button", "select"}
-_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-_BLOCKS = {
-    "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt",
-    "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "legend", "li", "main", "ol", "p",
-    "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", *_HEADINGS,
-}  # fmt: skip
-_MAX_NESTING = 200
+_HEAD = 4096
+"""Bytes in which a declaration of the encoding is looked for; browsers look at 1,024."""
+_DECLARED = re.compile(
+    rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})|<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})",
+    re.IGNORECASE,
+)
+_TOO_DEEP = "Excessive depth"
+"""How libxml2 begins its complaint about more than 2,048 elements within each other, after which it stops reading."""
 
 
 def read(path: Path, content_type: str) -> Reading:
@@ -27,126 +28,46 @@ def read(path: Path, content_type: str) -> Reading:
     try:
         writer = PageWriter()
         title = write_html(writer, path.read_bytes())
-    except (LxmlError, ValueError, RecursionError) as error:
+    except (LxmlError, ValueError) as error:
         raise PermanentError("corrupt") from error
     return Reading(title, 1, iter([writer.page(1)]))
 
 
-def write_html(writer: PageWriter, data: bytes | str) -> str | None:
-    """Write the document's blocks and give its title. Raises LxmlError or ValueError."""
-    text = data if isinstance(data, str) else _decoded(data)
-    parser = lxml.html.HTMLParser(remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8")
+def write_html(writer: PageWriter, data: bytes | str, declared: str | None = None) -> str | None:
+    """Write the document's blocks and give its title. `declared` is the encoding that the document came with, which
+    counts more than what it says itself.
+
+    Raises LxmlError or ValueError; PermanentError `too_complex` for thousands of elements within each other.
+    """
+    text = data if isinstance(data, str) else decode(data, declared or declared_encoding(data))
+    root = parsed(text)
+    if root is None:
+        return None
+    write_blocks(writer, root)
+    return title_of(root)
+
+
+def parsed(text: str) -> Any:
+    """The root element; None where there is nothing. Raises as `write_html`."""
+    parser = lxml.html.HTMLParser(
+        remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8", huge_tree=True
+    )
     try:
         root = lxml.html.document_fromstring(clean(text).encode(), parser=parser)
-    except ParserError:  # nothing in it
-        return None
-    _Writer(writer).block(root, 0)
+    except ParserError:
+        root = None
+    if any(entry.message.startswith(_TOO_DEEP) for entry in parser.error_log):
+        raise PermanentError("too_complex", "The page has thousands of elements within each other; simplify it.")
+    return root
+
+
+def title_of(root: Any) -> str | None:
+    """What the author called the page."""
     found = root.findtext(".//title")
     return clean(" ".join(found.split())) or None if found else None
 
 
-def _decoded(data: bytes) -> str:
-    """Bytes as text: by the encoding that a meta element names, else by what they look like."""
-    head = data[:2048].lower()
-    place = head.find(b"charset=")
-    if place >= 0 and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        name = head[place + 8 :].lstrip(b"\"' ").split(b'"')[0].split(b"'")[0].split(b">")[0].split(b";")[0].strip()
-        try:
-            return data.decode(name.decode("ascii"))
-        except (LookupError, UnicodeDecodeError):
-            pass
-    return decode(data)
-
-
-class _Writer:
-    def __init__(self, writer: PageWriter) -> None:
-        self._writer = writer
-        self._inline = ""
-
-    def block(self, element: Any, nesting: int, list_depth: int = 0) -> None:
-        """Write an element whose content starts and ends blocks."""
-        if nesting > _MAX_NESTING or _is_unseen(element):
-            return
-        tag = element.tag
-        if tag == "table" and any(len(_cells(row)) > 1 for row in element.iter("tr")):
-            self._flush()
-            self._table(element)
-        elif tag == "pre":
-            self._flush()
-            self._writer.add("code", element.text_content())
-        elif tag in _HEADINGS:
-            self._flush()
-            self._writer.add("heading", _joined(element), _HEADINGS[tag])
-        elif tag in ("ul", "ol"):
-            self._flush()
-            self._list(element, nesting, list_depth + 1)
-        else:
-            self._content(element, nesting, list_depth)
-            self._flush()
-
-    def _content(self, element: Any, nesting: int, list_depth: int) -> None:
-        self._inline += element.text or ""
-        for child in element:
-            if child.tag == "br":
-                self._inline += "\n"
-            elif child.tag in _BLOCKS:
-                self._flush()
-                self.block(child, nesting + 1, list_depth)
-            elif isinstance(child.tag, str) and not _is_unseen(child) and nesting < _MAX_NESTING:
-                self._content(child, nesting + 1, list_depth)
-            self._inline += child.tail or ""
-
-    def _flush(self, mark: str = "", depth: int = 0) -> None:
-        lines = (" ".join(line.split()) for line in self._inline.split("\n"))
-        text = " ".join(filter(None, lines))
-        self._inline = ""
-        if text:
-            self._writer.add("list_item" if mark else "paragraph", f"{mark} {text}" if mark else text, depth)
-
-    def _list(self, element: Any, nesting: int, depth: int) -> None:
-        number = int(element.get("start", "1")) if element.get("start", "1").isdigit() else 1
-        for item in element:
-            if item.tag in ("ul", "ol"):
-                self.block(item, nesting + 1, depth)
-            elif item.tag == "li" and not _is_unseen(item):
-                mark = f"{number}." if element.tag == "ol" else "•"
-                number += 1
-                inner = [child for child in item if child.tag in ("ul", "ol", "table", "pre")]
-                self._inline = _joined(item, skip=inner)
-                self._flush(mark, depth)
-                for child in inner:
-                    self.block(child, nesting + 1, depth)
-
-    def _table(self, table: Any) -> None:
-        for row in table.iter("tr"):
-            if next(row.iterancestors("table")) is not table:
-                continue
-            cells = _cells(row)
-            texts = [_joined(cell) for cell in cells]
-            if any(texts):
-                is_header = all(cell.tag == "th" for cell in cells)
-                self._writer.add_row(texts, is_header=is_header)
-
-
-def _cells(row: Any) -> list[Any]:
-    return [cell for cell in row if cell.tag in ("td", "th")]
-
-
-def _joined(element: Any, skip: list[Any] | None = None) -> str:
-    """The element's text in one line."""
-    return " ".join("".join(_texts(element, skip or [], 0)).split())
-
-
-def _texts(element: Any, skip: list[Any], nesting: int) -> Iterator[str]:
-    yield element.text or ""
-    for child in element:
-        if child not in skip and isinstance(child.tag, str) and not _is_unseen(child) and nesting < _MAX_NESTING:
-            if child.tag in _BLOCKS or child.tag == "br":
-                yield " "
-            yield from _texts(child, skip, nesting + 1)
-        yield child.tail or ""
-
-
-def _is_unseen(element: Any) -> bool:
-    style = (element.get("style") or "").replace(" ", "").lower()
-    return element.tag in _UNSEEN or "hidden" in element.attrib or "display:none" in style
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that a meta element or an XML declaration names."""
+    found = _DECLARED.search(data[:_HEAD])
+    return (found[1] or found[2]).decode("ascii", "ignore") if found else None
