@@ -15,9 +15,9 @@ def wide_codec(sample: bytes) -> str | None:
 
     A text keeps to few alphabets, so its high bytes vary less than its low ones.
     """
-    if len(sample) < 2:
+    if not sample or len(sample) % 2:
         return None
-    if len(sample) >= 4 and len(sample) % 4 < 2:
+    if len(sample) % 4 == 0:
         for codec, top, plane in (("utf-32-le", 3, 2), ("utf-32-be", 0, 1)):
             if not any(sample[top::4]) and max(sample[plane::4]) <= 0x10 and _is_text(sample, codec, 4):
                 return codec
