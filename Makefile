@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep clean
+.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
 
 install: $(VENV)/.installed
 
@@ -87,6 +87,11 @@ bench-memory: install
 
 bench-spread: install
 	$(BIN)/python -m benchmarks.spreading $(if $(JSON),--json "$(JSON)")
+
+# What a taken-over reader can do inside the sandbox, as this user and, run by root, as one that is not root.
+isolation: install
+	$(BIN)/python -m tests.isolation.run
+	$(BIN)/python -m tests.isolation.run --user other
 
 bench: bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings
 

@@ -64,7 +64,7 @@ def peak_while_ingesting(system: BackgroundSystem, pages: int) -> dict[str, floa
                 command, resident = " ".join(process.cmdline()), process.memory_info().rss
             except psutil.Error:
                 continue
-            if "extract.child" in command:
+            if "extract.sandbox.zygote" in command:
                 extractor = max(extractor, resident)
             elif "celery" in command and "documents" in command:
                 worker = max(worker, resident)

@@ -17,6 +17,7 @@ from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.pipeline.extract.sandbox.walls import Walls
 from docmill.pipeline.vector_stores import VectorStore
 from docmill.storage import Originals
 
@@ -105,7 +106,7 @@ _extractors = threading.local()
 
 
 def extractor() -> ExtractorProcess:
-    """This thread's sandbox for hostile files; it dies with its thread."""
+    """This thread's sandbox for hostile files; its processes die with it."""
     if not hasattr(_extractors, "own"):
         _extractors.own = _new_extractor()
     extractor: ExtractorProcess = _extractors.own
@@ -122,7 +123,18 @@ def _new_extractor() -> ExtractorProcess:
             max_characters=settings.EXTRACT_MAX_CHARACTERS,
         ),
         OcrOptions(settings.OCR_ENGINE, settings.OCR_THREADS, settings.OCR_LANGUAGES),
+        walls_required=settings.SANDBOX == "required",
     )
+
+
+@cache
+def walls() -> Walls:
+    """The walls of the sandbox that this system allows, and those that it does not; tried once a process."""
+    process = ExtractorProcess()
+    try:
+        return process.start()
+    finally:
+        process.close()
 
 
 def chunker(options: dict[str, Any]) -> Chunker:

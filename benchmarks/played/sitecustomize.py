@@ -29,5 +29,5 @@ class PlayedEngine:
         return OcrReading([line], 0, "played", 1.0)
 
 
-if "docmill.pipeline.extract.sandbox.child" in sys.orig_argv:
+if "docmill.pipeline.extract.sandbox.zygote" in sys.orig_argv:
     import_module("docmill.pipeline.extract.ocr.recognition").ENGINES["rapidocr"] = (__name__, "PlayedEngine")

@@ -37,12 +37,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Every dependency is checked; 503 names those that are down."""
+    """Every dependency is checked; 503 names those that are down. A missing wall of the sandbox is a warning."""
     found = checks()
     down = [check.name for check in found if not check.ok]
     body = {
         "status": "ok" if not down else "unavailable",
         "down": down,
+        "warnings": adapters.walls().sentences(),
         "checks": {check.name: "ok" if check.ok else check.message for check in found},
     }
     return JsonResponse(body, status=503 if down else 200)

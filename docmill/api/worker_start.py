@@ -1,11 +1,20 @@
 """What a worker does before it takes its first message."""
 
+from typing import Any
+
+import structlog
 from celery.signals import worker_init, worker_ready
+from django.conf import settings
 from django.db import DatabaseError, connections
 
+from docmill import adapters
 from docmill.documents import recovery
 from docmill.documents.vector_index import verify_index_name
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.sandbox.walls import hide_memory
+from docmill.worker.queues import HOUSEKEEPING
+
+log = structlog.get_logger("docmill.worker")
 
 
 @worker_init.connect
@@ -16,6 +25,22 @@ def _refuse_a_foreign_index(**_: object) -> None:
         verify_index_name()
     except PermanentError as error:
         raise SystemExit(error.message) from error  # Celery goes on after any other exception
+
+
+@worker_init.connect
+def _look_at_the_sandbox(sender: Any, **_: object) -> None:
+    """Keep this worker's secrets from whatever else its user runs; name the sandbox's walls in the log, and stop here
+    when one is missing that the setting SANDBOX requires."""
+    hide_memory()
+    if HOUSEKEEPING in sender.app.amqp.queues.consume_from:
+        return  # it reads no documents
+    found = adapters.walls()
+    log.info("sandbox", walls=", ".join(found.standing))
+    for sentence in found.sentences():
+        log.warning("sandbox_wall_missing", advice=sentence)
+    essential = found.sentences(essential_only=True)
+    if essential and settings.SANDBOX == "required":
+        raise SystemExit("\n".join((*essential, "SANDBOX=best-effort reads documents nevertheless.")))
 
 
 @worker_ready.connect

@@ -1,6 +1,7 @@
 """`docmill doctor`: look at each part as this process's settings name it, and say what to do where one fails.
 
-Adds to the checks of `/readyz` what only a person wants to wait for: workers, a task's round trip, the box, disk space.
+Adds to the checks of `/readyz` what only a person wants to wait for: workers, a task's round trip, the sandbox, disk
+space.
 """
 
 import os
@@ -30,6 +31,7 @@ _ADVICE = {
     "housekeeping": "Start one with 'docmill housekeeping': without it nobody finds documents that a worker lost.",
     "task round trip": "Workers must share REDIS_URL and the code's version with this process; see their logs.",
     "extractor": "Reinstall docmill on this machine; the log of the extractor is above.",
+    "sandbox": "Each line above says what to do for its wall.",
     "temporary files": "Free some space, or point DOCMILL_TEMP_DIR at a larger disk.",
 }
 
@@ -95,7 +97,19 @@ def _extractor() -> str:
     adapters.extractor().close()
     if "docmill doctor" not in read:
         raise RuntimeError(f"the extractor read {read!r}")
-    return "reads in its box"
+    return "reads in its sandbox"
+
+
+def _sandbox() -> str:
+    """The walls that stand. Raises for those that are missing, though best effort goes on without them."""
+    from django.conf import settings
+
+    from docmill import adapters
+
+    found = adapters.walls()
+    if found.missing:
+        raise RuntimeError("\n".join((*found.sentences(), f"SANDBOX={settings.SANDBOX} (see SECURITY.md).")))
+    return ", ".join(found.standing)
 
 
 def _temporary_files() -> str:
@@ -124,5 +138,6 @@ _OWN: list[tuple[str, Callable[[], str]]] = [
     ("housekeeping", _housekeeping),
     ("task round trip", _task_round_trip),
     ("extractor", _extractor),
+    ("sandbox", _sandbox),
     ("temporary files", _temporary_files),
 ]

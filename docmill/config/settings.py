@@ -122,6 +122,11 @@ STAGE_MARGIN_SECONDS = env.float("STAGE_MARGIN_SECONDS", 60.0)
 DOCMILL_ASYNC = env.bool("DOCMILL_ASYNC", True)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
 TEMP_DIR = Path(env.str("DOCMILL_TEMP_DIR", tempfile.gettempdir()))
+# Whether documents are read where the system does not allow an essential wall of the sandbox: `required` says no, and
+# is the default but for `docmill up`, which a person watches. `docmill doctor` names the walls.
+SANDBOX = env.str("SANDBOX", "best-effort" if env.str("DOCMILL_SUPERVISED_HOME", "") else "required")
+if SANDBOX not in ("required", "best-effort"):
+    raise ImproperlyConfigured(f"SANDBOX must be required or best-effort, not {SANDBOX!r}.")
 tempfile.tempdir = str(TEMP_DIR)  # for libraries, and for the sandbox
 EXTRACT_PAGE_SECONDS = env.float("EXTRACT_PAGE_SECONDS", 120.0)
 EXTRACT_TOTAL_SECONDS = env.float("EXTRACT_TOTAL_SECONDS", 3600.0)

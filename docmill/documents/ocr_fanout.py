@@ -56,13 +56,14 @@ class FanoutExtractor:
     @contextmanager
     def open(self, path: Path, content_type: str) -> Iterator[Extraction]:
         """The document's pages; raises as ExtractorProcess.open does."""
-        with self._sandbox.open(path, content_type, self._shared(path, content_type), self._go_on) as extraction:
+        shared, tenant = self._shared(path, content_type), self._document.user_id
+        with self._sandbox.open(path, content_type, shared, self._go_on, tenant=tenant) as extraction:
             yield extraction
 
     def _shared(self, path: Path, content_type: str) -> "SharedPages | None":
         if not self._has_helpers:
             return None
-        to_ocr = self._sandbox.survey(path, content_type, self._go_on).to_ocr
+        to_ocr = self._sandbox.survey(path, content_type, self._go_on, tenant=self._document.user_id).to_ocr
         if len(to_ocr) < FAN_OUT_FROM:
             return None
         return SharedPages(self._document, to_ocr, self._go_on)
@@ -158,7 +159,9 @@ def _read_page(document: Document, number: int, path: Path) -> None:
         if page is None:
             return
         try:
-            content = adapters.extractor().content(path, document.content_type, number, partial(_go_on, document))
+            content = adapters.extractor().content(
+                path, document.content_type, number, partial(_go_on, document), tenant=document.user_id
+            )
             page.content = packed(content)
         except DocmillError as error:
             log.warning("page_left_to_holder", document_id=str(document.id), page=number, code=error.code)

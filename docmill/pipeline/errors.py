@@ -50,6 +50,9 @@ _KINDS = (
     ErrorKind("extractor_crashed", 422, "Unreadable file", "The document crashes the program that reads it."),
     ErrorKind("worker_crashed", 500, "Worker lost", "The worker died twice while working on the document.", True),
     # the parts
+    ErrorKind(
+        "sandbox_incomplete", 503, "Sandbox incomplete", "A wall of the sandbox is missing: ask the operator.", True
+    ),
     ErrorKind("storage_unavailable", 503, "Storage down", "The object storage did not answer.", True),
     ErrorKind("storage_forbidden", 503, "Storage forbidden", "The storage refused: check bucket and keys.", True),
     ErrorKind("original_missing", 410, "Original missing", "The original is no longer in storage; upload it again."),

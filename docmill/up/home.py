@@ -104,10 +104,24 @@ class Home:
 
     def end_leftovers(self) -> int:
         """Kill web and worker processes, and their children, of an earlier `docmill up` that was killed; how many."""
-        ended = 0
+        ended, sessions = 0, self._sessions()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.pid != os.getpid() and process.environ().get(SUPERVISED) == str(self.path):
+                if process.pid != os.getpid() and self._is_ours(process, sessions):
                     process.kill()
                     ended += 1
         return ended
+
+    def _is_ours(self, process: psutil.Process, sessions: set[int]) -> bool:
+        try:
+            return bool(process.environ().get(SUPERVISED) == str(self.path))
+        except psutil.AccessDenied:  # workers hide their environment, and all else is in the session of one
+            return os.getsid(process.pid) in sessions and any("docmill" in part for part in process.cmdline())
+
+    def _sessions(self) -> set[int]:
+        """The sessions of the processes that were started last, each named by its first process."""
+        sessions = set()
+        for record in (self.path / "run").glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                sessions.add(int(json.loads(record.read_text())["pid"]))
+        return sessions - {os.getsid(0)}

@@ -1,6 +1,5 @@
 """A long scan is read by all workers together, and comes out in order."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,15 +69,15 @@ def held(database: None) -> Iterator[Document]:
 @pytest.fixture
 def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process as a helper whose extractor waits for a page until its time is over."""
-    path = tmp_path / "never-written.pdf"
-    os.mkfifo(path)
+    path = tmp_path / "hostile.pdf"
+    path.touch()
 
     class Originals:
         @contextmanager
         def download(self, key: str) -> Iterator[Path]:
             yield path
 
-    box = ExtractorProcess(SandboxLimits(page_seconds=10))
+    box = ExtractorProcess(SandboxLimits(page_seconds=10), reader="tests.unit.hostile_reader")
     monkeypatch.setattr(adapters, "originals", Originals)
     monkeypatch.setattr(adapters, "extractor", lambda: box)
     monkeypatch.setattr(ocr_fanout, "messages_waiting", lambda queues: 0)

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.layout.page_content import ContentOf
-from docmill.pipeline.extract.reading import Reading
+from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent
+from docmill.pipeline.extract.reading import Reading, Survey
 from docmill.pipeline.extract.sandbox.frames import write_frame
 from docmill.pipeline.types import Block, Page
 
 
-def read(path: Path, content_type: str, content_of: ContentOf | None = None) -> Reading:
+def read_document(path: Path, content_type: str, content_of: ContentOf | None = None) -> Reading:
     orders = path.read_text().splitlines()
     if orders[0] == "encrypted":
         raise PermanentError("encrypted")
@@ -22,6 +22,16 @@ def read(path: Path, content_type: str, content_of: ContentOf | None = None) -> 
         time.sleep(3600)
     total = int(orders.pop(0).split()[1]) if orders[0].startswith("pages_total") else None
     return Reading("a hostile document", total, _pages(orders, path))
+
+
+def survey_document(path: Path, content_type: str) -> Survey:
+    time.sleep(3600)
+    raise AssertionError
+
+
+def read_content(path: Path, content_type: str, number: int) -> PageContent:
+    time.sleep(3600)
+    raise AssertionError
 
 
 def _pages(orders: list[str], path: Path) -> Iterator[Page]:
@@ -43,9 +53,6 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
                 os._exit(0)
             case "die_like_oom_killed":
                 os.kill(os.getpid(), 9)
-            case "kill_worker":
-                os.kill(os.getppid(), 9)
-                time.sleep(3600)
             case "hang":
                 time.sleep(3600)
             case "spin":
@@ -82,14 +89,14 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
             case "environment":
                 yield Page(number, "\n".join(sorted(os.environ)))
             case "who":
-                yield Page(number, str(os.getpid()))
+                yield Page(number, globals().setdefault("me", os.urandom(8).hex()))
             case "connect":
                 yield Page(number, _connect(int(argument)))
             case "leave_file":
                 Path("left-behind").write_text("x")
                 yield Page(number, str(Path.cwd()))
             case "count_pages_written":
-                with path.with_suffix(".count").open("a") as count:
+                with Path("count").open("a") as count:
                     for _ in range(100_000):
                         count.write("+")
                         count.flush()

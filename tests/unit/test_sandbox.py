@@ -1,4 +1,4 @@
-"""The box: a document may crash, hang, bloat or flood its extractor; it fails alone, and the next one is read."""
+"""The sandbox: a document may crash, hang, bloat or flood its extractor; it fails alone, and the next one is read."""
 
 import dataclasses
 import os
@@ -19,6 +19,7 @@ from docmill.documents.ocr_fanout import FanoutExtractor
 from docmill.pipeline.errors import DocmillError, HandedOverError, PermanentError, TransientError
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.pipeline.extract.sandbox.workspace import Workspace
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,7 +33,7 @@ def box() -> Iterator[Box]:
     made: list[ExtractorProcess] = []
 
     def make(**limits: float) -> ExtractorProcess:
-        made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="tests.unit.hostile_reader:read"))
+        made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="tests.unit.hostile_reader"))
         return made[-1]
 
     yield make
@@ -66,6 +67,16 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.01)
+
+
+def pid_of(process: ExtractorProcess) -> int:
+    assert process.pid
+    return process.pid
+
+
+def workspace_of(process: ExtractorProcess) -> Workspace:
+    assert process._running
+    return process._running._workspace
 
 
 def is_gone(pid: int) -> bool:
@@ -136,9 +147,10 @@ def test_a_kill_from_outside_is_not_blamed_on_the_document(box: Box, document: D
 
 def test_a_process_that_died_between_documents_is_replaced_silently(box: Box, document: Document) -> None:
     process = box()
-    (pid,) = texts(process, document("who"))
-    os.kill(int(pid), signal.SIGKILL)
-    wait_until(lambda: is_gone(int(pid)))
+    process.start()
+    pid = pid_of(process)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: is_gone(pid))
     assert texts(process, document("page fine")) == ["fine"]
 
 
@@ -173,8 +185,9 @@ def test_what_libraries_print_does_not_break_the_pages(box: Box, document: Docum
 
 def test_leaving_a_document_early_ends_its_process(box: Box, document: Document) -> None:
     process = box()
-    with process.open(document("who", "hang"), "text/plain") as extraction:
-        pid = int(next(iter(extraction)).text)
+    with process.open(document("page one", "hang"), "text/plain") as extraction:
+        next(iter(extraction))
+        pid = pid_of(process)
     assert is_gone(pid)
     assert texts(process, document("page fine")) == ["fine"]
 
@@ -191,60 +204,62 @@ class WorkerToldToStop:
             raise HandedOverError
 
 
-def never_written(folder: Path) -> Path:
-    """A file that whoever reads it waits for."""
-    path = folder / "never-written.pdf"
-    os.mkfifo(path)
-    return path
-
-
 @pytest.mark.parametrize("order", ["hang", "spin", "flood_stderr"])
 def test_a_document_is_let_go_while_its_page_is_read(box: Box, document: Document, order: str) -> None:
     process, worker = box(), WorkerToldToStop()
     extractor = FanoutExtractor(process, Row(), worker, has_helpers=False)
+    process.start()
+    pid = pid_of(process)
     seen: list[str] = []
-    with pytest.raises(HandedOverError), extractor.open(document("who", order), "text/plain") as extraction:
+    with pytest.raises(HandedOverError), extractor.open(document("page one", order), "text/plain") as extraction:
         seen.extend(page.text for page in extraction)
     assert worker.asked == 2
-    assert is_gone(int(*seen)), "what was in the middle of a document reads no other"
+    assert seen == ["one"]
+    assert is_gone(pid), "what was in the middle of a document reads no other"
     assert texts(process, document("page fine")) == ["fine"]
 
 
 def test_a_document_is_let_go_before_its_first_page(box: Box, document: Document) -> None:
     process = box()
-    before = texts(process, document("who"))
+    process.start()
+    pid = pid_of(process)
     with pytest.raises(HandedOverError):
         process.open(document("hang_at_once"), "text/plain", go_on=WorkerToldToStop())
-    assert is_gone(int(*before))
+    assert is_gone(pid)
     assert texts(process, document("page fine")) == ["fine"]
 
 
-def test_a_document_is_let_go_while_it_is_looked_through(box: Box, document: Document, tmp_path: Path) -> None:
+def test_a_document_is_let_go_while_it_is_looked_through(box: Box, document: Document) -> None:
+    """The survey of the hostile reader never ends."""
     process = box()
-    before = texts(process, document("who"))
+    process.start()
+    pid = pid_of(process)
     extractor = FanoutExtractor(process, Row(), WorkerToldToStop(), has_helpers=True)
-    with pytest.raises(HandedOverError), extractor.open(never_written(tmp_path), "application/pdf"):
+    with pytest.raises(HandedOverError), extractor.open(document("page one"), "application/pdf"):
         pass
-    assert is_gone(int(*before))
+    assert is_gone(pid)
     assert texts(process, document("page fine")) == ["fine"]
 
 
 def test_time_spent_asking_whether_to_go_on_is_not_the_documents(box: Box, document: Document) -> None:
     """The question takes longer than the page may; a document that goes on in time is read."""
     path = document("wait_for_word", "page fine")
+    process = box(page_seconds=3, total_seconds=3)
+    process.start()
 
     def slow_to_answer() -> None:
-        path.with_suffix(".word").touch()
+        (workspace_of(process).readable / "document.word").touch()
         until = time.monotonic() + 4
         wait_until(lambda: time.monotonic() > until)
 
-    with box(page_seconds=3, total_seconds=3).open(path, "text/plain", go_on=slow_to_answer) as extraction:
+    with process.open(path, "text/plain", go_on=slow_to_answer) as extraction:
         assert [page.text for page in extraction] == ["got word", "fine"]
 
 
 def test_a_slow_consumer_is_not_timed_and_holds_the_extractor_back(box: Box, document: Document) -> None:
     path = document("count_pages_written")
-    with box(page_seconds=1.2, total_seconds=1.3).open(path, "text/plain") as extraction:
+    process = box(page_seconds=1.2, total_seconds=1.3)
+    with process.open(path, "text/plain") as extraction:
         pages = iter(extraction)
         next(pages)
         # Longer than both limits: only waiting for the extractor counts.
@@ -252,7 +267,7 @@ def test_a_slow_consumer_is_not_timed_and_holds_the_extractor_back(box: Box, doc
         wait_until(lambda: time.monotonic() - began > 1.4)
         for _ in range(50):
             next(pages)
-    written = len(path.with_suffix(".count").read_text())
+        written = len((workspace_of(process).writable / "count").read_text())
     assert written < 1000, "the extractor ran ahead of its consumer"
 
 
@@ -265,7 +280,7 @@ def test_no_secret_reaches_the_extractor(box: Box, document: Document, monkeypat
 
 def test_the_extractor_cannot_reach_the_network(box: Box, document: Document) -> None:
     process = box()
-    if "network" not in process.start():
+    if "network" not in process.start().standing:
         pytest.skip("this system does not let a process leave the network")
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert texts(process, document(f"connect {server.getsockname()[1]}")) != ["connected"]
@@ -292,8 +307,10 @@ WORKER = """
 import sys
 from pathlib import Path
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
-extraction = ExtractorProcess(reader="tests.unit.hostile_reader:read").open(Path(sys.argv[1]), "text/plain")
-for page in extraction:
+process = ExtractorProcess(reader="tests.unit.hostile_reader")
+process.start()
+print(process.pid, flush=True)
+for page in process.open(Path(sys.argv[1]), "text/plain"):
     print(page.text, flush=True)
 """
 
@@ -302,7 +319,7 @@ def test_a_killed_worker_takes_its_extractor_along_and_leaves_no_files(
     box: Box, document: Document, tmp_path: Path
 ) -> None:
     worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(document("who", "leave_file", "spin"))],
+        [sys.executable, "-c", WORKER, str(document("leave_file", "spin"))],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,

@@ -141,7 +141,7 @@ class Answers:
 def test_a_hostile_document_asks_in_vain(tmp_path: Path, orders: list[str], size: int, code: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text("\n".join(orders))
-    box = ExtractorProcess(SandboxLimits(page_seconds=1), reader="tests.unit.hostile_reader:read")
+    box = ExtractorProcess(SandboxLimits(page_seconds=1), reader="tests.unit.hostile_reader")
     try:
         with (
             pytest.raises(DocmillError) as caught,

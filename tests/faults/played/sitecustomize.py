@@ -4,6 +4,7 @@ Python imports a module of this name by itself in every process whose PYTHONPATH
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -65,9 +66,25 @@ def read_poison() -> None:
     def read_document(path: Path, content_type: str, *content_of: object) -> object:
         with path.open("rb") as file:
             poisonous = file.read(6) == b"POISON"
-        return (hostile_reader.read if poisonous else genuine)(path, content_type, *content_of)
+        return (hostile_reader.read_document if poisonous else genuine)(path, content_type, *content_of)
 
     extract.read_document = read_document
+
+
+def die_of_poison() -> None:
+    """Let a worker die of a file that begins with POISON and says so: inside the sandbox no document can kill it."""
+    from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+
+    genuine = ExtractorProcess.open
+
+    def open_or_die(self: ExtractorProcess, path: Path, *arguments: object, **options: object) -> object:
+        with path.open("rb") as file:
+            start = file.read(200)
+        if start.startswith(b"POISON") and b"kill_worker" in start:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return genuine(self, path, *arguments, **options)
+
+    ExtractorProcess.open = open_or_die
 
 
 def go_deaf(file: Path) -> None:
@@ -82,5 +99,7 @@ if os.environ.get(DEAF):
     go_deaf(Path(os.environ[DEAF]))
 if os.environ.get(CLOCK):
     Clock(Path(os.environ[CLOCK]))
-if "docmill.pipeline.extract.sandbox.child" in sys.orig_argv:
+if "docmill.pipeline.extract.sandbox.zygote" in sys.orig_argv:
     read_poison()
+if "docmill.worker" in sys.orig_argv:
+    die_of_poison()

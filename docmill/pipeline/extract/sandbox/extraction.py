@@ -50,7 +50,7 @@ class Owner(Protocol):
 
     limits: SandboxLimits
 
-    def close(self) -> None: ...
+    def end_process(self) -> None: ...
 
 
 class Extraction:
@@ -84,7 +84,7 @@ class Extraction:
         """Give the extractor back; it is ended unless the document was read to its end."""
         if not self._finished:
             self._finished = True
-            self._owner.close()
+            self._owner.end_process()
 
     def wait_for_header(self) -> None:
         """Take in title and number of pages."""

@@ -1,4 +1,4 @@
-"""One running extractor process and its pipes: requests go in as lines of JSON, frames come out."""
+"""One running extractor and its pipes: requests go in as lines of JSON, frames come out."""
 
 import contextlib
 import json
@@ -7,63 +7,64 @@ import os
 import select
 import selectors
 import signal
-import subprocess
-import sys
-import threading
 import time
-from dataclasses import asdict
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import Any
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
-from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.frames import LENGTH, parse_frame
+from docmill.pipeline.extract.sandbox.launching import Zygote
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
+from docmill.pipeline.extract.sandbox.walls import Walls
 from docmill.pipeline.extract.sandbox.workspace import Workspace
 
 _log = logging.getLogger("docmill.extract")
 _STDERR_TAIL = 8192
 """Bytes of standard error that are kept for the log."""
 _START_SECONDS = 60.0
+_END_SECONDS = 1.0
+"""For an extractor that closed its pipes to end by itself, so that the kernel tells why."""
 _OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Out of memory", b"cannot allocate memory")
+_NEARLY_ALL = 0.75
+"""Of the memory limit: native code that is refused more often aborts, or writes to address 0."""
+_FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP)
 
 
 class RunningExtractor:
-    """One extractor process and its pipes."""
+    """One extractor, which reads documents of one tenant."""
 
-    def __init__(self, limits: SandboxLimits, reader: str, ocr: OcrOptions) -> None:
+    def __init__(self, zygote: Zygote, limits: SandboxLimits, tenant: Hashable, types: Collection[str]) -> None:
+        """`types` are the content types whose readers are best loaded before."""
+        self.tenant = tenant
+        self._zygote = zygote
+        self._limits = limits
         self._workspace = Workspace()
-        settings = {
-            "parent": os.getpid(),
-            "memory_bytes": limits.memory_bytes,
-            "processor_seconds": limits.total_seconds + limits.page_seconds,
-            "reader": reader,
-            "ocr": asdict(ocr),
-        }
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "docmill.pipeline.extract.sandbox.child", json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self._workspace.path,
-            env=_environment(self._workspace.path),
-            close_fds=True,
-            start_new_session=True,
-        )
-        self._thread = threading.get_ident()
         self._documents = 0
         self._memory = 0
         self._stale = False
+        self._has_ended = False
         self._buffer = bytearray()
         self._stderr = bytearray()
         self._frame_bytes = 4 * limits.max_characters + (1 << 20)
         self._selector = selectors.DefaultSelector()
-        assert self._popen.stdin is not None
-        os.set_blocking(self._popen.stdin.fileno(), False)
-        for stream in (self._popen.stdout, self._popen.stderr):
-            assert stream is not None
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ)
+        their_requests, self._requests = os.pipe()
+        self._frames, their_frames = os.pipe()
+        self._errors, their_errors = os.pipe()
+        pipes = their_requests, their_frames, their_errors
+        try:
+            workspace = self._workspace
+            self._handle = zygote.start(workspace.readable, workspace.writable, workspace.user, types, pipes)
+        except BaseException:
+            self._close_pipes()
+            raise
+        finally:
+            for pipe in pipes:
+                os.close(pipe)
+        os.set_blocking(self._requests, False)
+        for pipe in (self._frames, self._errors):
+            os.set_blocking(pipe, False)
+            self._selector.register(pipe, selectors.EVENT_READ)
         try:
             ready = self.next_frame(time.monotonic() + _START_SECONDS)
             if ready is None:
@@ -71,33 +72,42 @@ class RunningExtractor:
         except BaseException:
             self.end()
             raise
-        self.walls = tuple(str(wall) for wall in ready.get("walls", ()))
+        self.walls = Walls(ready["standing"], ready["missing"])
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        """The process id, -1 when it has ended."""
+        for line in Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines():
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+        return -1
 
-    def is_usable(self, limits: SandboxLimits) -> bool:
-        """Whether the next document may go to this process."""
+    def is_usable(self, tenant: Hashable) -> bool:
+        """Whether this tenant's next document may go to this process. What it says unasked makes it unusable."""
+        said_something, _, _ = select.select([self._frames, self._handle], [], [], 0)
         return (
             not self._stale
-            and self._popen.poll() is None
-            and self._thread == threading.get_ident()
-            and self._documents < limits.keep_documents
-            and self._memory <= limits.keep_memory_bytes
+            and not self._buffer
+            and not said_something
+            and self.tenant == tenant
+            and self._documents < self._limits.keep_documents
+            and self._memory <= self._limits.keep_memory_bytes
         )
+
+    def lend(self, path: Path) -> Path:
+        """Put a file where the extractor may read it; the path it has there."""
+        return self._workspace.lend(path)
 
     def send(self, message: dict[str, Any] | None, deadline: float) -> None:
         """Send a request or an answer until `deadline` (monotonic seconds), for a process that does not listen must not
         keep us here; one that has died meanwhile is noticed at the next frame."""
-        assert self._popen.stdin is not None
-        line, pipe = memoryview(json.dumps(message).encode() + b"\n"), self._popen.stdin.fileno()
+        line = memoryview(json.dumps(message).encode() + b"\n")
         with contextlib.suppress(BrokenPipeError):
             while line:
-                _, is_writable, _ = select.select([], [pipe], [], max(deadline - time.monotonic(), 0.0))
+                _, is_writable, _ = select.select([], [self._requests], [], max(deadline - time.monotonic(), 0.0))
                 if not is_writable:
                     raise timed_out()
-                line = line[os.write(pipe, line) :]
+                line = line[os.write(self._requests, line) :]
 
     def finish_document(self, frame: dict[str, Any]) -> None:
         """Take note of a document's last frame."""
@@ -128,7 +138,7 @@ class RunningExtractor:
         """Take in what the process writes within so many seconds, frames and standard error; raise when it ended."""
         for key, _ in self._selector.select(seconds):
             data = os.read(key.fd, 1 << 18)
-            if key.fileobj is self._popen.stderr:
+            if key.fileobj == self._errors:
                 self._stderr += data
                 del self._stderr[:-_STDERR_TAIL]
                 if not data:
@@ -140,21 +150,23 @@ class RunningExtractor:
 
     def _died(self) -> DocmillError:
         self._drain_stderr()
-        _, status, usage = _wait(self._popen)
-        self._popen.returncode = code = os.waitstatus_to_exitcode(status)
-        _log.warning("The extractor ended with %s: %s", code, self._stderr.decode("utf-8", "replace"))
+        self._stale = True
+        ended = self._zygote.end(_END_SECONDS)
+        self._has_ended = True
+        _log.warning("The extractor ended with %s: %s", ended.code, self._stderr.decode("utf-8", "replace"))
         if any(mark in self._stderr for mark in _OUT_OF_MEMORY):
             return PermanentError("memory_limit")
-        if code == -signal.SIGXCPU:
+        if -ended.code in _FAULTS and ended.rss > _NEARLY_ALL * self._limits.memory_bytes:
+            return PermanentError("memory_limit")
+        if ended.code == -signal.SIGXCPU:
             return PermanentError("timeout")
-        if code in (-signal.SIGKILL, -signal.SIGTERM):
-            return TransientError("extractor_crashed", f"The extractor was killed at {usage.ru_maxrss >> 10} MB.")
+        if ended.code in (-signal.SIGKILL, -signal.SIGTERM) and not ended.was_killed:
+            return TransientError("extractor_crashed", f"The extractor was killed at {ended.rss >> 20} MB.")
         return PermanentError("extractor_crashed")
 
     def _drain_stderr(self) -> None:
-        assert self._popen.stderr is not None
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._popen.stderr.fileno(), 1 << 16):
+            while data := os.read(self._errors, 1 << 16):
                 self._stderr += data
                 del self._stderr[:-_STDERR_TAIL]
 
@@ -166,39 +178,19 @@ class RunningExtractor:
         return PermanentError("extractor_crashed")
 
     def end(self) -> None:
-        """Kill the process, wait for its end, close the pipes, remove its files."""
+        """Kill the process and what it started, close the pipes, remove its files."""
         self._selector.close()
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
-        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        if not self._has_ended:
+            with contextlib.suppress(TransientError):
+                self._zygote.end(0.0)
+        os.close(self._handle)
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._requests, self._frames, self._errors):
+            os.close(pipe)
         self._workspace.remove()
-
-
-def _wait(popen: "subprocess.Popen[bytes]") -> Any:
-    return os.wait4(popen.pid, 0)
 
 
 def timed_out() -> PermanentError:
     return PermanentError("timeout", "Reading the document took longer than is allowed; split it or simplify it.")
-
-
-def _environment(workspace: Path) -> dict[str, str]:
-    """A clean environment: no secrets, one thread a library."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": str(workspace),
-        "TMPDIR": str(workspace),
-        "LANG": "C.UTF-8",
-        "ORT_DISABLE_TELEMETRY": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "RAYON_NUM_THREADS": "1",
-        "TOKIO_WORKER_THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
-    }

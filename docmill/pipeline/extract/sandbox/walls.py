@@ -1,38 +1,159 @@
-"""The walls of the box, put up by the extractor process around itself before it sees a document.
+"""The walls of the sandbox, put up by its processes around themselves before they see a document. Linux only.
 
-Linux only, through prctl(2), setrlimit(2) and unshare(2). Walls that the system does not allow are left out, except
-the memory limit; the names of those that stand are returned, so that they can be looked at.
+Walls that the system does not allow are left out, except the memory limit; `Walls` tells which, and why. Namespaces
+are entered once, by the zygote; the rest is each extractor's own. See docs/decisions/0020-the-sandbox.md.
 """
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
-_PR_CAPBSET_DROP = 24
-_PR_SET_NO_NEW_PRIVS = 38
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
-_CAPABILITY_VERSION_3 = 0x20080522
-_LAST_CAPABILITY = 63
+import docmill
+from docmill.pipeline.extract.sandbox import linux
+from docmill.pipeline.extract.sandbox.landlock import Ruleset
+from docmill.pipeline.extract.sandbox.syscalls import restrict_system_calls
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """What a wall keeps documents from, and what to do where it is missing."""
+
+    keeps: str
+    advice: str
+    is_essential: bool = True
+
+
+_NAMESPACES = "Run as root with CAP_SYS_ADMIN, or allow user namespaces (sysctl user.max_user_namespaces)."
+
+WALLS: Mapping[str, Wall] = MappingProxyType(
+    {
+        "memory": Wall("taking the machine's memory", "Use Linux."),
+        "files": Wall(
+            "reading other files and writing outside its folder",
+            "Use Linux 5.13 or later with Landlock (CONFIG_SECURITY_LANDLOCK, 'landlock' in the boot parameter lsm=),"
+            " and a container profile that allows its system calls, as Docker's does.",
+        ),
+        "system calls": Wall(
+            "sockets, signals to others, other programs, and most of the kernel",
+            "Use Linux on x86-64 or arm64 with CONFIG_SECCOMP_FILTER.",
+        ),
+        "user": Wall(
+            "the rights of root", "Run workers as a user that is not root, or give root CAP_SETUID and CAP_SETGID."
+        ),
+        "privileges": Wall("gaining privileges", "Use Linux 3.5 or later."),
+        "processes": Wall("seeing other processes, and leaving any behind", _NAMESPACES, is_essential=False),
+        "network": Wall("the network, a second time", _NAMESPACES, is_essential=False),
+    }
+)
+
 _OPEN_FILES = 256
 _FILE_BYTES = 1 << 30
+_THREADS = 128
+_READABLE = (
+    "/usr",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/fonts",
+    "/etc/mime.types",
+    "/dev/urandom",
+    "/dev/zero",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
+)
+"""Public files of the operating system that libraries look at."""
 
 
-def confine(parent: int, memory_bytes: int) -> tuple[str, ...]:
-    """Shut this process in: it dies with `parent` (a process id), may hold `memory_bytes` of private memory, dumps no
-    core, gains no privileges, and has no network and no capabilities where the system lets it give them up."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    walls = []
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the line above
+@dataclass(slots=True)
+class Walls:
+    """The walls that stand, and why each of the others does not: by their names in `WALLS`."""
+
+    standing: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def sentences(self, *, essential_only: bool = False) -> list[str]:
+        """On each wall that is missing: what documents are not kept from, why, and what to do."""
+        return [
+            f"The sandbox does not keep documents from {wall.keeps} ({self.missing.get(name, '?')}). {wall.advice}"
+            for name, wall in WALLS.items()
+            if name not in self.standing and (wall.is_essential or not essential_only)
+        ]
+
+    def try_wall(self, name: str, put_up: Callable[[], None]) -> bool:
+        """Put up a wall and note whether it stands."""
+        try:
+            put_up()
+        except (OSError, ValueError, NotImplementedError) as error:
+            self.missing[name] = str(error)
+            return False
+        self.standing.append(name)
+        return True
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent (a process id) ends; also when it has ended already."""
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
         os._exit(0)
+
+
+def hide_memory() -> None:
+    """Keep this process's memory and environment from others of the same user (ptrace, /proc), and dump no core."""
+    with contextlib.suppress(OSError):
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+
+def enter_namespaces(walls: Walls) -> None:
+    """Leave the network, other programs' messages, and, for what this process starts, the sight of other processes.
+
+    Root does so by right. Others need a user namespace, in which they stay who they are.
+    """
+
+    def leave() -> None:
+        away = linux.NEW_NET | linux.NEW_PID | linux.NEW_IPC | linux.NEW_MOUNTS
+        user, group = os.getuid(), os.getgid()
+        linux.unshare(away if user == 0 else away | linux.NEW_USER)
+        if user != 0:
+            # Without these maps files could not be created under the own user id any more.
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+    if walls.try_wall("network", leave):
+        walls.standing.append("processes")
+    else:
+        walls.missing["processes"] = walls.missing["network"]
+
+
+def confine(
+    walls: Walls,
+    *,
+    memory_bytes: int,
+    reader: str,
+    readable: Path,
+    writable: Path,
+    user: int | None,
+    programs: bool,
+) -> None:
+    """Shut this process in, for good.
+
+    It may hold `memory_bytes` of private memory, read the libraries and `readable`, write below `writable`, and become
+    `user` (an id; as root only). `programs` lets it run other programs. Its parent's death is its own afterwards.
+    """
+    parent = os.getppid()
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    walls.append("memory")
+    walls.standing.append("memory")
     for what, limit in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
@@ -40,13 +161,17 @@ def confine(parent: int, memory_bytes: int) -> tuple[str, ...]:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(what, (limit, limit))
-    if _leave_network(libc):
-        walls.append("network")
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
-        walls.append("privileges")
-    if _drop_capabilities(libc):
-        walls.append("capabilities")
-    return tuple(walls)
+    rules = _file_rules(walls, reader, readable, writable, programs)
+    walls.try_wall("user", lambda: _become(user, has_rules=rules is not None))
+    if os.getuid() != 0 and (user is not None or "processes" in walls.standing):  # otherwise others count as well
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
+    hide_memory()
+    die_with(parent)  # a change of user would have undone both
+    walls.try_wall("privileges", lambda: _give_up_privileges(keep_reading=user is not None and os.getuid() != 0))
+    if rules is not None:
+        walls.try_wall("files", rules.apply)
+    walls.try_wall("system calls", lambda: restrict_system_calls(programs=programs))
 
 
 def limit_processor_time(seconds: float) -> None:
@@ -58,31 +183,51 @@ def limit_processor_time(seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
-def _leave_network(libc: ctypes.CDLL) -> bool:
-    """Move into a network namespace of its own, which has no interface that is up."""
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        return True
-    user, group = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
-        return False
-    # Without these maps files could not be created under the own user id any more.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    return True
+def _file_rules(walls: Walls, reader: str, readable: Path, writable: Path, programs: bool) -> Ruleset | None:
+    try:
+        rules = Ruleset()
+        rules.allow_reading(_libraries(reader), programs=programs)
+        rules.allow_reading([readable])
+        rules.allow_writing(writable, Path("/dev/null"))
+    except OSError as error:
+        walls.missing["files"] = str(error)
+        return None
+    return rules
 
 
-class _Header(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+def _libraries(reader: str) -> Iterator[Path]:
+    """Where Python, its packages, docmill and the reader's own package lie."""
+    yield from map(Path, _READABLE)
+    yield Path(docmill.__file__).parent
+    if spec := sys.modules[reader.partition(".")[0]].__spec__:
+        yield from map(Path, spec.submodule_search_locations or ())
+    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix} - {"/"}
+    yield from map(Path, prefixes | set(sysconfig.get_paths().values()))
+    yield from (Path(path) for path in sys.path if Path(path).name in ("site-packages", "dist-packages"))
 
 
-class _Data(ctypes.Structure):
-    _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
+def _become(user: int | None, *, has_rules: bool) -> None:
+    """Stop being root. Raises OSError.
+
+    Libraries and documents may lie below folders that only root can enter, so the right to read any file is kept; the
+    rules for files are what limits it. Without them it is not given to anybody.
+    """
+    if user is None:
+        if os.getuid() == 0:
+            raise OSError("root may not change its user here")
+        return
+    if not has_rules:
+        raise OSError("without the wall 'files' another user could not be kept from the files that root may read")
+    linux.prctl(linux.PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    linux.drop_bounding_capabilities(keep=linux.CAP_DAC_READ_SEARCH)
+    os.setresuid(user, user, user)
+    linux.set_capabilities(linux.CAP_DAC_READ_SEARCH)
 
 
-def _drop_capabilities(libc: ctypes.CDLL) -> bool:
-    for capability in range(_LAST_CAPABILITY + 1):
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-    header = _Header(_CAPABILITY_VERSION_3, 0)
-    return bool(libc.capset(ctypes.byref(header), ctypes.byref((_Data * 2)())) == 0)
+def _give_up_privileges(*, keep_reading: bool) -> None:
+    if not keep_reading:
+        linux.drop_bounding_capabilities()
+        linux.set_capabilities()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)

@@ -3,13 +3,17 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 from pathlib import Path
 
+from docmill.pipeline.errors import PermanentError
+
 _PREFIX = "docmill-sandbox-"
 _NAMES = 100
+_USERS = range(61_184, 65_520)  # systemd's range of dynamic users
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -17,6 +21,8 @@ class Workspace:
     """A directory of its own, locked as long as its owner lives; leftovers of dead owners go when a new one is made.
 
     All of one user's lie in one directory that nobody else can write to, so that no stranger's file is met there.
+    `readable` holds the document, `writable` is the extractor's; `user` is the id of the user that owns it, one of the
+    ids that systems set aside for such processes, or None where the extractor remains who we are.
     """
 
     def __init__(self) -> None:
@@ -26,6 +32,34 @@ class Workspace:
         while self._lock is None:
             self.path = Path(tempfile.mkdtemp(prefix="extractor-", dir=directory))
             self._lock = _locked(self.path)
+        self.readable, self.writable = self.path / "in", self.path / "out"
+        for path in (self.readable, self.writable):
+            path.mkdir(mode=0o700)
+        self.user = _user_for(self.writable)
+        self._lent: tuple[Path, tuple[int, ...]] | None = None
+
+    def lend(self, path: Path) -> Path:
+        """Put the file at `path` where the extractor may read it: as a link, or a copy from another file system. A file
+        that is lent already stays. Raises PermanentError `corrupt` for what is no file."""
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise PermanentError("corrupt", "This is no file.")
+        identity = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        if self._lent is not None and self._lent[1] == identity:
+            return self._lent[0]
+        self._take_back()
+        lent = self.readable / f"document{path.suffix}"
+        try:
+            os.link(path, lent)
+        except OSError:
+            shutil.copyfile(path, lent)
+        self._lent = lent, identity
+        return lent
+
+    def _take_back(self) -> None:
+        if self._lent is not None:
+            self._lent[0].unlink()
+            self._lent = None
 
     def remove(self) -> None:
         """Delete the directory and what is in it."""
@@ -33,6 +67,18 @@ class Workspace:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _user_for(directory: Path) -> int | None:
+    """Give a directory to a user that has nothing else; None when we are not root or may not."""
+    if os.getuid() != 0:
+        return None
+    user = secrets.choice(_USERS)
+    try:
+        os.chown(directory, user, user)
+    except OSError:
+        return None
+    return user
 
 
 def _own_directory(temporary: Path) -> Path:
