@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
+
 from docmill import adapters
 from docmill.documents.models import Chunk, Document
 from docmill.documents.vector_index import verify_index
 from docmill.pipeline.chunking.chunker import passage_text
-from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Hit, Vector
+from docmill.pipeline.vector_stores import Scope
 
-_DOCUMENTS_IN_FILTER = 10_000
 _SPARE = 2
 _ROUNDS = 4
 
@@ -32,22 +33,20 @@ def search(user_id: int, query: str, top_k: int, wanted: dict[str, Any]) -> list
     that the document's metadata contains). Raises TransientError or PermanentError when a part is down or refuses.
     """
     verify_index()
-    within = _documents(user_id, wanted)
-    if within == []:
-        return []
+    scope = _scope(user_id, wanted)
     vector = adapters.embedder().embed_query(clean(query))
-    candidates = _candidates(user_id, vector, max(CANDIDATES, top_k * _SPARE), within)
+    candidates = _candidates(user_id, vector, max(CANDIDATES, top_k * _SPARE), scope)
     texts = [passage_text(found.chunk.headings, found.chunk.text) for found in candidates]
     scores = rank(query, texts, [found.score for found in candidates])
     ranked = [Found(found.chunk, score) for found, score in zip(candidates, scores, strict=True)]
     return sorted(ranked, key=lambda found: -found.score)[:top_k]
 
 
-def _candidates(user_id: int, vector: Vector, wanted: int, within: list[str] | None) -> list[Found]:
+def _candidates(user_id: int, vector: Vector, wanted: int, scope: Scope | None) -> list[Found]:
     """The nearest vouched chunks; asks for more while too many hits are not vouched for."""
     store, ask = adapters.vector_store(), wanted
     for _ in range(_ROUNDS):
-        hits = store.query(user_id, vector, ask, within)
+        hits = store.query(user_id, vector, ask, scope)
         found = _vouched(user_id, hits)
         if len(found) >= wanted // 2 or len(hits) < ask:
             break
@@ -55,8 +54,8 @@ def _candidates(user_id: int, vector: Vector, wanted: int, within: list[str] | N
     return found
 
 
-def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
-    """The ids that a filter leaves, None without a filter."""
+def _scope(user_id: int, wanted: dict[str, Any]) -> Scope | None:
+    """The documents that a filter leaves, None without a filter."""
     if not wanted:
         return None
     documents = Document.objects.completed().filter(user_id=user_id)
@@ -68,10 +67,12 @@ def _documents(user_id: int, wanted: dict[str, Any]) -> list[str] | None:
         documents = documents.filter(content_type=wanted["content_type"])
     if "metadata" in wanted:
         documents = documents.filter(metadata__contains=wanted["metadata"])
-    ids = [str(document_id) for document_id in documents.values_list("id", flat=True)[: _DOCUMENTS_IN_FILTER + 1]]
-    if len(ids) > _DOCUMENTS_IN_FILTER:
-        raise PermanentError("bad_request", f"The filter leaves more than {_DOCUMENTS_IN_FILTER} documents; narrow it.")
-    return ids
+    ids = documents.values_list("id", flat=True)
+    try:
+        sql, parameters = ids.query.sql_with_params()
+    except EmptyResultSet:  # a filter by no document at all
+        sql, parameters = "SELECT NULL::uuid WHERE FALSE", ()
+    return Scope(sql, parameters, lambda: [str(document_id) for document_id in ids])
 
 
 def _vouched(user_id: int, hits: list[Hit]) -> list[Found]:

@@ -10,7 +10,7 @@ import pytest
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
 from docmill.pipeline.types import Record, Vector
-from docmill.pipeline.vector_stores import record_id
+from docmill.pipeline.vector_stores import Scope, record_id
 from docmill.pipeline.vector_stores.pinecone import MAX_METADATA_BYTES, PineconeStore
 from tests.contract.pinecone_server import PineconeServer
 from tests.contract.wire import Fault
@@ -85,6 +85,11 @@ def test_another_dimension_or_metric_is_an_error_that_names_both(
         assert f"dimension {dimension} and metric {metric}, but 8 and cosine are needed" in error.message
 
 
+def within(document_ids: list[str]) -> Scope:
+    """A scope of these documents, as a store outside of the database reads it."""
+    return Scope("", (), lambda: document_ids)
+
+
 def test_records_are_found_by_nearness_within_the_tenant(ready: PineconeStore) -> None:
     ready.upsert(TENANT, records(20))
     hits = ready.query(TENANT, unit(3), 5)
@@ -97,8 +102,18 @@ def test_records_are_found_by_nearness_within_the_tenant(ready: PineconeStore) -
 def test_a_query_may_be_held_to_some_documents(ready: PineconeStore) -> None:
     other = str(uuid.UUID(int=2))
     ready.upsert(TENANT, [*records(5), *records(5, other)])
-    assert {hit.id.partition("#")[0] for hit in ready.query(TENANT, unit(1), 10, [other])} == {other}
-    assert ready.query(TENANT, unit(1), 10, []) == []
+    assert {hit.id.partition("#")[0] for hit in ready.query(TENANT, unit(1), 10, within([other]))} == {other}
+    assert ready.query(TENANT, unit(1), 10, within([])) == []
+
+
+def test_a_filter_of_more_documents_than_pinecone_takes_is_asked_in_parts(ready: PineconeStore) -> None:
+    many = [str(uuid.UUID(int=number)) for number in range(10, 25_000)]
+    first, last = many[0], many[-1]
+    ready.upsert(TENANT, [*records(5), *records(5, first), *records(5, last)])
+    hits = ready.query(TENANT, unit(1), 10, within(many))
+    assert {hit.id.partition("#")[0] for hit in hits} == {first, last}
+    assert len(hits) == 10
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 def test_an_upsert_overwrites(ready: PineconeStore) -> None:

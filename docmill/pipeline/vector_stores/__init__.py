@@ -1,11 +1,28 @@
 """Vector stores: records in, nearest records out, one tenant apart from another. One module a store; the setting
 VECTOR_STORE chooses."""
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from docmill.pipeline.embed import Wait
 from docmill.pipeline.types import Hit, Record, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The documents of the tenant that a query is limited to, told in two ways.
+
+    `sql` with `parameters` selects their ids (uuid), for a store that lies in the database of the documents and can
+    join them, however many there are. `document_ids` reads the same ids, for a store elsewhere. With `skipped_sql` and
+    its parameters, which select (document id, ordinal), single records are left out too; a store elsewhere ignores it.
+    """
+
+    sql: str
+    parameters: tuple[Any, ...]
+    document_ids: Callable[[], Sequence[str]]
+    skipped_sql: str = ""
+    skipped_parameters: tuple[Any, ...] = ()
 
 
 class VectorStore(Protocol):
@@ -46,8 +63,9 @@ class VectorStore(Protocol):
         those that were waited."""
         ...
 
-    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
-        """The `top_k` nearest records of the tenant, best first, within `document_ids` when given."""
+    def query(self, tenant: int, vector: Vector, top_k: int, scope: Scope | None = None) -> list[Hit]:
+        """The `top_k` nearest records of the tenant, best first, within the scope when given; fewer only when there
+        are no more."""
         ...
 
     def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:

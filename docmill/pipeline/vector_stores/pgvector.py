@@ -1,6 +1,10 @@
 """Vectors in PostgreSQL with pgvector: one table for a model and dimension, one row a record.
 
-The table holds ids, owners and vectors only: what a hit says is read from the chunks' rows.
+The table holds ids, owners and vectors only: what a hit says is read from the chunks' rows. What is small enough, a
+tenant or the documents of a filter, is searched exactly. For the rest, beside each vector stands its binary code (the
+sign of every number), and the primary key's index, which begins with the tenant, carries it: a query reads the tenant's
+codes from that index alone, takes the nearest by Hamming distance, and orders these by their full vectors. No other
+tenant's rows are ever in the way. See docs/decisions/0013-search-at-any-size.md.
 """
 
 import re
@@ -8,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
+import numpy as np
 import psycopg
 from pgvector import Vector as PgVector
 from psycopg import sql
@@ -17,9 +22,26 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Hit, Record, Vector
-from docmill.pipeline.vector_stores import checked_tenant
+from docmill.pipeline.vector_stores import Scope, checked_tenant, pgvector_layout, record_id
 
-# pgvector indexes at most 2,000 dimensions of type vector and 4,000 of halfvec.
+EXACT_ROWS = 10_000
+"""What has no more rows is searched exactly: about as fast as by codes there."""
+_CANDIDATES = 2000
+"""Nearest codes whose full vectors are compared, at least."""
+_CANDIDATES_A_HIT = 10
+_COUNT: LiteralString = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE user_id = %s {within} LIMIT %s) AS counted"
+_EXACT: LiteralString = (
+    "SELECT document_id, ordinal, -(embedding <#> %s::{type}) AS similarity FROM {table}"
+    " WHERE user_id = %s {within} ORDER BY similarity DESC, document_id, ordinal LIMIT %s"
+)
+_BY_CODES: LiteralString = (
+    "WITH nearest AS MATERIALIZED (SELECT document_id, ordinal FROM {table} WHERE user_id = %s {within}"
+    " ORDER BY code <~> %s::bit({dimension}) LIMIT %s)"
+    " SELECT document_id, ordinal, -(embedding <#> %s::{type}) AS similarity"
+    " FROM nearest JOIN {table} USING (document_id, ordinal) WHERE user_id = %s"
+    " ORDER BY similarity DESC, document_id, ordinal LIMIT %s"
+)
+# pgvector's type vector is indexed up to 2,000 dimensions, and a row of more would not fit on a page beside others.
 _HALF_ABOVE = 2000
 
 
@@ -30,9 +52,9 @@ def _translated(table: str) -> Iterator[None]:
         yield
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise TransientError("index_unavailable", "The vector store (PostgreSQL) did not answer.") from error
-    except psycopg.errors.UndefinedTable as error:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise PermanentError(
-            "index_mismatch", f"The vector table {table} does not exist: run 'docmill setup'."
+            "index_mismatch", f"The vector table {table} does not exist in this version's form: run 'docmill setup'."
         ) from error
 
 
@@ -74,17 +96,10 @@ class PgvectorStore:
         return ""
 
     def setup(self) -> None:
-        """Create the extension, the table and its indexes where they are missing."""
-        with self._session() as session, session.transaction():
-            session.execute("SELECT pg_advisory_xact_lock(hashtext('docmill vectors'))")
-            session.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            self._run(
-                session,
-                "CREATE TABLE IF NOT EXISTS {table} (id text PRIMARY KEY, user_id bigint NOT NULL,"
-                " document_id text NOT NULL, embedding {type}({dimension}) NOT NULL)",
-            )
-            self._run(session, "CREATE INDEX IF NOT EXISTS {by_owner} ON {table} (user_id, document_id)")
-            self._run(session, "CREATE INDEX IF NOT EXISTS {by_vector} ON {table} USING hnsw (embedding {type}_ip_ops)")
+        """Create the extension and the table where they are missing, and move what an earlier version's table holds;
+        stopped at any point, that goes on when run again."""
+        with self._session() as session, pgvector_layout.alone(session):
+            pgvector_layout.create(session, self.table, self._column_type, self.dimension)
         self.check()
 
     def check(self) -> None:
@@ -99,51 +114,65 @@ class PgvectorStore:
             raise PermanentError("index_mismatch", f"{self} has dimension {found}; the model has {self.dimension}.")
 
     def upsert(self, tenant: int, records: Sequence[Record], wait: Wait | None = None) -> None:
-        """Write records in one transaction, overwriting those with the same ids."""
-        rows = [(r.id, checked_tenant(tenant), r.id.rpartition("#")[0], PgVector(r.values).to_text()) for r in records]
+        """Write records in one statement, overwriting those with the same ids."""
+        # One row of each: a statement cannot overwrite twice.
+        vectors = {_key(record.id): PgVector(record.values).to_text() for record in records}
         statement = self._sql(
-            "INSERT INTO {table} (id, user_id, document_id, embedding) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (id) DO UPDATE SET embedding = excluded.embedding WHERE {table}.user_id = excluded.user_id"
+            "INSERT INTO {table} (user_id, document_id, ordinal, embedding)"
+            " SELECT %s, document_id, ordinal, embedding::{type}({dimension})"
+            " FROM unnest(%s::uuid[], %s::int[], %s::text[]) AS rows (document_id, ordinal, embedding)"
+            " ON CONFLICT (user_id, document_id, ordinal) DO UPDATE SET embedding = excluded.embedding"
         )
-        with self._session() as session, session.transaction(), session.cursor() as cursor:
-            cursor.executemany(statement, rows)
+        documents, ordinals = [document for document, _ in vectors], [ordinal for _, ordinal in vectors]
+        with self._session() as session:
+            session.execute(statement, (checked_tenant(tenant), documents, ordinals, list(vectors.values())))
 
     def wait_until_searchable(
         self, tenant: int, record_ids: Sequence[str], timeout: float, wait: Wait | None = None
     ) -> None:
         """Nothing to wait for: what is committed is found."""
 
-    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
+    def query(self, tenant: int, vector: Vector, top_k: int, scope: Scope | None = None) -> list[Hit]:
         """The nearest records by cosine similarity (vectors have unit length), best first."""
-        statement = self._sql(
-            "SELECT id, -(embedding <#> %(vector)s::{type}) FROM {table} WHERE user_id = %(tenant)s"
-            " AND (%(documents)s::text[] IS NULL OR document_id = ANY(%(documents)s))"
-            " ORDER BY embedding <#> %(vector)s::{type} LIMIT %(top_k)s"
-        )
-        values = {
-            "vector": PgVector(vector).to_text(),
-            "tenant": checked_tenant(tenant),
-            "documents": None if document_ids is None else list(document_ids),
-            "top_k": top_k,
-        }
+        scoped = (checked_tenant(tenant), *_parameters(scope))
+        text, within = PgVector(vector).to_text(), _within(scope)
         with self._session() as session, session.transaction():
-            # Other tenants' neighbours are skipped until enough of this one are found.
-            session.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            session.execute(sql.SQL("SET LOCAL hnsw.ef_search = {}").format(sql.Literal(max(40, min(1000, 2 * top_k)))))
-            return [Hit(str(row[0]), float(row[1])) for row in session.execute(statement, values)]
+            # The tenant's part of the index is read, and the wide rows only where their vectors are needed.
+            session.execute("SET LOCAL enable_seqscan = off")
+            session.execute("SET LOCAL enable_bitmapscan = off")
+            if self._is_small(session, within, scoped):
+                found = session.execute(self._sql(_EXACT, within=within), (text, *scoped, top_k))
+            else:
+                code, candidates = _code(vector), max(_CANDIDATES, _CANDIDATES_A_HIT * top_k)
+                found = session.execute(
+                    self._sql(_BY_CODES, within=within), (*scoped, code, candidates, text, tenant, top_k)
+                )
+            return [Hit(record_id(str(document), ordinal), float(score)) for document, ordinal, score in found]
+
+    def _is_small(
+        self, session: psycopg.Connection[TupleRow], within: sql.Composable, scoped: Sequence[object]
+    ) -> bool:
+        count = self._sql(_COUNT, within=within)
+        rows = session.execute(count, (*scoped, EXACT_ROWS + 1)).fetchone()
+        return rows is None or rows[0] <= EXACT_ROWS
 
     def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
         """The ids of all records of a document."""
-        statement = self._sql("SELECT id FROM {table} WHERE user_id = %s AND document_id = %s")
+        statement = self._sql("SELECT ordinal FROM {table} WHERE user_id = %s AND document_id = %s")
         with self._session() as session:
-            return iter([str(row[0]) for row in session.execute(statement, (checked_tenant(tenant), document_id))])
+            rows = session.execute(statement, (checked_tenant(tenant), document_id))
+            return iter([record_id(document_id, int(row[0])) for row in rows])
 
     def delete(self, tenant: int, record_ids: Sequence[str], wait: Wait | None = None) -> None:
         """Delete records by id; ids that are not there are ignored."""
         if record_ids:
-            statement = self._sql("DELETE FROM {table} WHERE user_id = %s AND id = ANY(%s)")
+            statement = self._sql(
+                "DELETE FROM {table} WHERE user_id = %s AND (document_id, ordinal) IN"
+                " (SELECT * FROM unnest(%s::uuid[], %s::int[]))"
+            )
+            documents, ordinals = zip(*map(_key, record_ids), strict=True)
             with self._session() as session:
-                session.execute(statement, (checked_tenant(tenant), list(record_ids)))
+                session.execute(statement, (checked_tenant(tenant), list(documents), list(ordinals)))
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[TupleRow]]:
@@ -152,14 +181,34 @@ class PgvectorStore:
             with self._pool.connection() as session:
                 yield session
 
-    def _sql(self, template: LiteralString) -> sql.Composed:
+    def _sql(self, template: LiteralString, **parts: sql.Composable) -> sql.Composed:
         return sql.SQL(template).format(
             table=sql.Identifier(self.table),
-            by_owner=sql.Identifier(f"{self.table}_o"),
-            by_vector=sql.Identifier(f"{self.table}_v"),
             type=sql.SQL(self._column_type),
             dimension=sql.Literal(self.dimension),
+            **parts,
         )
 
-    def _run(self, session: psycopg.Connection, template: LiteralString) -> None:
-        session.execute(self._sql(template))
+
+def _code(vector: Vector) -> str:
+    """The vector's binary code as pgvector's binary_quantize makes it."""
+    return "".join(np.where(vector > 0, "1", "0"))
+
+
+def _key(record: str) -> tuple[str, int]:
+    document_id, _, ordinal = record.rpartition("#")
+    return document_id, int(ordinal)
+
+
+def _parameters(scope: Scope | None) -> tuple[Any, ...]:
+    return (*scope.parameters, *scope.skipped_parameters) if scope else ()
+
+
+def _within(scope: Scope | None) -> sql.Composable:
+    """The scope as conditions on a record. Its SQL is made by our own code; what users say is in its parameters."""
+    if scope is None:
+        return sql.SQL("")
+    within = f"AND document_id IN ({scope.sql})"
+    if scope.skipped_sql:
+        within += f" AND (document_id, ordinal) NOT IN ({scope.skipped_sql})"
+    return sql.SQL(within)

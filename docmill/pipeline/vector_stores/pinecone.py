@@ -36,7 +36,7 @@ from pinecone.errors.exceptions import (
 from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.errors import PermanentError, TransientError
 from docmill.pipeline.types import Hit, Record, Vector
-from docmill.pipeline.vector_stores import checked_tenant
+from docmill.pipeline.vector_stores import Scope, checked_tenant
 
 METRIC = "cosine"
 MAX_UPSERT_RECORDS = 1000
@@ -44,6 +44,7 @@ MAX_UPSERT_BYTES = 1_950_000  # of 2 MB
 MAX_METADATA_BYTES = 39_000  # of 40 KB
 MAX_DELETE_IDS = 1000
 MAX_TOP_K = 10_000
+MAX_FILTER_VALUES = 10_000
 _NUMBER_BYTES = 13  # one rounded number in JSON, with its comma
 _VISIBLE_WITHIN = 30.0
 _POLL_SECONDS = 0.25
@@ -224,15 +225,23 @@ class PineconeStore:
         return {match.id for match in _unthrottled(ask, wait).matches}
 
     @_translated
-    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
-        """The nearest records by cosine similarity, best first."""
-        within = None if document_ids is None else {"document_id": {"$in": list(document_ids)}}
+    def query(self, tenant: int, vector: Vector, top_k: int, scope: Scope | None = None) -> list[Hit]:
+        """The nearest records by cosine similarity, best first. A filter names so many documents at most; of more, as
+        many queries are made as that takes."""
+        if scope is None:
+            return self._nearest(tenant, vector, top_k, None)
+        ids = scope.document_ids()
+        parts = [ids[first : first + MAX_FILTER_VALUES] for first in range(0, len(ids), MAX_FILTER_VALUES)]
+        hits = [hit for part in parts for hit in self._nearest(tenant, vector, top_k, part)]
+        return sorted(hits, key=lambda hit: -hit.score)[:top_k]
+
+    def _nearest(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None) -> list[Hit]:
         ask = partial(
             self._index.query,
             top_k=min(top_k, MAX_TOP_K),
             vector=_rounded(vector),
             namespace=_namespace(tenant),
-            filter=within,
+            filter=None if document_ids is None else {"document_id": {"$in": list(document_ids)}},
         )
         return [Hit(match.id, float(match.score)) for match in _unthrottled(ask).matches]
 
