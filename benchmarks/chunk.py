@@ -1,8 +1,9 @@
 """Chunking measured: retrieval within a budget of tokens, and speed, beside the splitters people use.
 
-    python -m benchmarks.chunk --corpora DIR [--json FILE] [--picture FILE]
+    python -m benchmarks.chunk --corpora DIR [--model NAME] [--json FILE] [--picture FILE]
 
-All rows take the same tokenizer and embedder (all-MiniLM-L6-v2 int8). Peers are retrieved by cosine similarity,
+All rows take the same embedder and its tokenizer; budgets are counted by MiniLM's tokenizer whatever the model, so that
+tables of several models compare. Peers are retrieved by cosine similarity,
 which is what their users would do; `docmill` is what docmill's search returns (cosine and words, pipeline/rank.py), and
 `docmill, cosine only` shows the chunks alone. `… + docmill's ranking` gives a peer's chunks our ranking.
 """
@@ -21,7 +22,10 @@ import sentencex
 
 from benchmarks.chunk_corpora import Passage, Question, Span, iou, load, precision, recall, within_budget
 from benchmarks.chunk_peers import PEERS
+from benchmarks.models import embedder_of
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
+from docmill.pipeline.embed.local import DEFAULT_LOCAL_MODEL, LOCAL_MODELS
+from docmill.pipeline.embed.local.embedder import LocalEmbedder
 from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.rank import CANDIDATES, rank
 from docmill.pipeline.types import Page, Vectors
@@ -48,9 +52,13 @@ class Row:
 class CachedEmbedder:
     """Each text is embedded once, however many rows share it."""
 
-    def __init__(self) -> None:
-        self.embedder = MiniLm()
+    def __init__(self, embedder: LocalEmbedder) -> None:
+        self.embedder = embedder
+        self.budget_tokens = MiniLm().count_tokens
         self._known: dict[str, Any] = {}
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self.embedder.embed_query(text) for text in texts])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
@@ -60,7 +68,7 @@ class CachedEmbedder:
         return np.stack([self._known[text] for text in texts])
 
 
-def docmill_rows(embedder: MiniLm) -> Iterator[Row]:
+def docmill_rows(embedder: LocalEmbedder) -> Iterator[Row]:
     for target, limit in SIZES:
         chunker = Chunker(embedder.count_tokens, ChunkOptions(target, limit))
 
@@ -113,7 +121,7 @@ def sentences_cut(text: str, spans: Sequence[Span], fits: Callable[[str], bool])
 
 
 def measure(
-    row: Row, corpora: dict[str, str], questions: Sequence[Question], embedder: CachedEmbedder
+    row: Row, corpora: dict[str, str], questions: Sequence[Question], queries: Vectors, embedder: CachedEmbedder
 ) -> dict[str, Any]:
     """One row of the table, percentages in percent."""
     passages: list[Passage] = []
@@ -125,13 +133,15 @@ def measure(
 
     for name, text in corpora.items():
         parts = row.split(text)
-        tokens = embedder.embedder.count_tokens([text[a:b] for (a, b), _ in parts])
-        passages += [Passage(name, a, b, count) for ((a, b), _), count in zip(parts, tokens, strict=True)]
+        shown = [text[a:b] for (a, b), _ in parts]
+        tokens = embedder.embedder.count_tokens(shown)
+        budget = embedder.budget_tokens(shown)
+        passages += [Passage(name, a, b, count) for ((a, b), _), count in zip(parts, budget, strict=True)]
         texts += [embedded for _, embedded in parts]
         some_cut, some = sentences_cut(text, [span for span, _ in parts], fits)
         cut, sentences = cut + some_cut, sentences + some
         overruns += sum(count > row.limit for count in tokens)
-    similarities = embedder.embed([question.text for question in questions]) @ embedder.embed(texts).T
+    similarities = queries @ embedder.embed(texts).T
     ranked = [
         _ranked(question, row, passages, texts, similarities[number]) for number, question in enumerate(questions)
     ]
@@ -179,7 +189,7 @@ def speed(split: Split, texts: Sequence[str]) -> float:
     return size * rounds / 1e6 / statistics.median(seconds)
 
 
-def embedder_speed(embedder: MiniLm, texts: Sequence[str]) -> float:
+def embedder_speed(embedder: LocalEmbedder, texts: Sequence[str]) -> float:
     """Megabytes of text embedded in a second on one thread, for comparison."""
     some = [text for text in texts if text][:128]
     began = time.perf_counter()
@@ -218,18 +228,20 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True)
+    parser.add_argument("--model", choices=LOCAL_MODELS, default=DEFAULT_LOCAL_MODEL)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
     corpora, questions = load(asked.corpora)
-    embedder = CachedEmbedder()
+    embedder = CachedEmbedder(embedder_of(asked.model))
+    queries = embedder.embed_queries([question.text for question in questions])
 
     def count(text: str) -> int:
         return embedder.embedder.count_tokens([text])[0]
 
     rows = []
     for row in [*docmill_rows(embedder.embedder), *peer_rows(count)]:
-        rows.append(measure(row, corpora, questions, embedder))
+        rows.append(measure(row, corpora, questions, queries, embedder))
         print(rows[-1]["name"], *(f"{rows[-1][f'recall_{budget}']:.1f}" for budget in BUDGETS), flush=True)
     print(f"\n{len(questions)} questions about {', '.join(corpora)}\n\n{table(rows)}")
     print(f"\nThe embedder takes {embedder_speed(embedder.embedder, list(embedder._known)):.3f} MB/s on one thread.")

@@ -25,7 +25,7 @@ _WORDS = ("harbour", "ledger", "copper", "winter", "signal", "garden", "bridge",
 _PLAIN = """
 import sys, resource
 import numpy, pypdfium2
-from docmill.pipeline.chunk import Chunker, ChunkOptions
+from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions
 from docmill.pipeline.embed.local.minilm import MiniLm
 from docmill.pipeline.types import Page
 document = pypdfium2.PdfDocument(sys.argv[1])

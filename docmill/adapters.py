@@ -18,6 +18,7 @@ from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.pipeline.extract.sandbox.walls import Walls
+from docmill.pipeline.rerank import Reranker
 from docmill.pipeline.vector_stores import VectorStore
 from docmill.storage import Originals
 
@@ -31,6 +32,12 @@ VECTOR_STORES = {
     "pinecone": "docmill.pipeline.vector_stores.pinecone",
 }
 """The setting VECTOR_STORE, and the module whose `from_settings(settings, embedder)` opens the store."""
+
+
+RERANKERS = {
+    "local": "docmill.pipeline.rerank.local",
+}
+"""The setting RERANKER, and the module whose `from_settings(settings)` makes the reranker."""
 
 
 @cache
@@ -73,8 +80,8 @@ def _model_in_use() -> str | None:
     return str(row[0]) if row else None
 
 
-def _not_one_of(setting: str, value: str, known: Iterable[str]) -> PermanentError:
-    return PermanentError("embedder_rejected", f"{setting} must be one of {', '.join(known)}, not {value!r}.")
+def _not_one_of(setting: str, value: str, known: Iterable[str], code: str = "embedder_rejected") -> PermanentError:
+    return PermanentError(code, f"{setting} must be one of {', '.join(known)}, not {value!r}.")
 
 
 @cache
@@ -87,6 +94,18 @@ def vector_store() -> VectorStore:
         )
     opened: VectorStore = import_module(VECTOR_STORES[settings.VECTOR_STORE]).from_settings(settings, embedder())
     return opened
+
+
+@cache
+def reranker() -> Reranker | None:
+    """The reranker of the setting RERANKER, None where it is empty. Raises PermanentError `reranker_rejected` for an
+    unknown one."""
+    if not settings.RERANKER:
+        return None
+    if settings.RERANKER not in RERANKERS:
+        raise _not_one_of("RERANKER", settings.RERANKER, RERANKERS, "reranker_rejected")
+    made: Reranker = import_module(RERANKERS[settings.RERANKER]).from_settings(settings)
+    return made
 
 
 @cache

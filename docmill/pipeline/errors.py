@@ -61,6 +61,7 @@ _KINDS = (
     ErrorKind("embedder_auth", 503, "Embedder key refused", "The embedding service refused the API key.", True),
     ErrorKind("embedder_quota", 503, "Embedder quota spent", "The embedding quota is spent for now.", True),
     ErrorKind("embedder_rejected", 500, "Embedder refused", "The embedding service refused the request.", True),
+    ErrorKind("reranker_rejected", 500, "Reranker refused", "The reranker refused the request.", True),
     ErrorKind("model_unavailable", 503, "Model not there", "A local model is missing: run 'docmill models'.", True),
     ErrorKind("index_unavailable", 503, "Vector store down", "The vector store did not answer.", True),
     ErrorKind("index_auth", 503, "Vector store key refused", "The vector store refused the API key.", True),
