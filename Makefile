@@ -7,7 +7,7 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
+.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
 
 install: $(VENV)/.installed
 
@@ -62,7 +62,11 @@ faults: install
 # CORPORA is a folder of *.md and questions.csv as in Chroma's chunking evaluation.
 bench-chunk: $(BENCH)/.installed
 	@test -n "$(CORPORA)" || { echo "Say where the corpora lie: make bench-chunk CORPORA=DIR"; exit 2; }
-	$(BENCH)/bin/python -m benchmarks.chunk --corpora "$(CORPORA)" --picture docs/images/bench-chunk.png $(if $(JSON),--json "$(JSON)")
+	DJANGO_SETTINGS_MODULE=docmill.config.settings $(BENCH)/bin/python -m benchmarks.chunk --corpora "$(CORPORA)" $(if $(MODEL),--model $(MODEL)) --picture docs/images/bench-chunk.png $(if $(JSON),--json "$(JSON)")
+
+# QA is a folder of SQuAD-shaped *.json or *.json.gz; without it only the sets that the benchmark makes itself.
+bench-retrieval: $(BENCH)/.installed
+	DJANGO_SETTINGS_MODULE=docmill.config.settings $(BENCH)/bin/python -m benchmarks.retrieval $(if $(QA),--qa "$(QA)") $(if $(MODEL),--model $(MODEL)) $(if $(SETS),--sets $(SETS)) $(if $(JSON),--json "$(JSON)")
 
 bench-extract: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.extract --picture docs/images/extract.png $(if $(DOCUMENTS),--documents "$(DOCUMENTS)") $(if $(PEERS),--peers "$(PEERS)") $(if $(JSON),--json "$(JSON)")
@@ -93,7 +97,7 @@ isolation: install
 	$(BIN)/python -m tests.isolation.run
 	$(BIN)/python -m tests.isolation.run --user other
 
-bench: bench-chunk bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings
+bench: bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings
 
 clean:
 	rm -rf $(VENV) $(BENCH)
