@@ -31,6 +31,7 @@ $(BENCH)/.installed: $(UV) requirements-bench.lock pyproject.toml
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group bench pyproject.toml -c requirements.lock -o requirements-bench.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -c requirements.lock -o requirements-image.lock
 
 format: install
 	$(BIN)/ruff format .
@@ -101,3 +102,11 @@ bench: bench-chunk bench-retrieval bench-extract bench-resolution bench-embed be
 
 clean:
 	rm -rf $(VENV) $(BENCH)
+
+# Both need root and Debian's container tools, which they install; elsewhere they say so and end with status 3.
+.PHONY: image image-test
+image: install
+	$(BIN)/python -m tests.image.build $(if $(TARGET),--target "$(TARGET)") $(if $(TAG),--tag "$(TAG)")
+
+image-test: install
+	$(BIN)/python -m tests.image.run

@@ -1,14 +1,25 @@
-"""`docmill web`, `worker`, `housekeeping`, `flower`: single processes, for containers."""
+"""`docmill web`, `worker`, `housekeeping`, `flower`: single processes, for containers, and how each is: `health`."""
 
 import os
 import sys
 import tempfile
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import httpx
 import typer
 
-from docmill.cli.terminal import app
+from docmill.cli.connection import django_ready
+from docmill.cli.terminal import app, fail
+
+
+class Role(StrEnum):
+    """A kind of process that can be asked for its health."""
+
+    WEB = "web"
+    WORKER = "worker"
+    HOUSEKEEPING = "housekeeping"
 
 
 @app.command()
@@ -50,6 +61,32 @@ def flower(
     from docmill.up.processes import flower_command
 
     _become(flower_command(host, port))
+
+
+@app.command()
+def health(
+    role: Annotated[Role, typer.Argument(help="Which process this container runs.")],
+    port: Annotated[int, typer.Option(help="Port of the web process.")] = 8000,
+) -> None:
+    """Whether this container's process lives: status 0 or 1. A busy worker lives, and so does one without a broker."""
+    if role is Role.WEB:
+        trouble = health_of_web(port)
+    else:
+        with django_ready(None):
+            from docmill.worker.heartbeat import trouble_of
+
+            trouble = trouble_of(role.value)
+    if trouble:
+        fail(trouble)
+
+
+def health_of_web(port: int) -> str:
+    """What is wrong with the web process on this port, "" when it answers."""
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+    except httpx.HTTPError as error:
+        return f"web does not answer: {error}"
+    return "" if answer.is_success else f"web answers {answer.status_code}"
 
 
 def _become(command: list[str]) -> NoReturn:

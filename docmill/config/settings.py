@@ -7,6 +7,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 
 def is_writable(folder: Path) -> bool:
@@ -15,8 +16,19 @@ def is_writable(folder: Path) -> bool:
     return os.access(nearest, os.W_OK)
 
 
-class Environment(environ.Env):  # type: ignore[misc]
-    """The environment; a number that is none is an error that names the variable."""
+class _Variables(FileAwareMapping):  # type: ignore[misc]
+    """Values without the line end that editors put at the end of a secret's file."""
+
+    def __getitem__(self, name: str) -> str:
+        value: str = super().__getitem__(name)
+        return value.rstrip("\r\n")
+
+
+class Environment(environ.FileAwareEnv):  # type: ignore[misc]
+    """The environment; a number that is none is an error that names the variable. `NAME_FILE` names a file that holds
+    the value of `NAME`, as secrets are given to containers."""
+
+    ENVIRON = _Variables()
 
     def get_value(self, var: str, *arguments: Any, **options: Any) -> Any:
         try:
@@ -26,6 +38,9 @@ class Environment(environ.Env):  # type: ignore[misc]
 
 
 env = Environment()
+for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "FLOWER_BASIC_AUTH"):
+    if f"{name}_FILE" in os.environ:  # boto3 and Flower read the environment themselves
+        os.environ.setdefault(name, env.str(name))
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", "insecure-only-for-development")
