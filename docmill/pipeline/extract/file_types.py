@@ -33,7 +33,7 @@ ACCEPTED = (
     FileType("OpenDocument text", _OPEN + "text", (".odt",), "office.opendocument"),
     FileType("OpenDocument sheet", _OPEN + "spreadsheet", (".ods",), "office.opendocument"),
     FileType("OpenDocument slides", _OPEN + "presentation", (".odp",), "office.opendocument"),
-    FileType("RTF", "application/rtf", (".rtf",), "office.kreuzberg_reader"),
+    FileType("RTF", "application/rtf", (".rtf",), "text.rtf"),
     FileType("EPUB", "application/epub+zip", (".epub",), "office.kreuzberg_reader"),
     FileType("HTML", "text/html", (".html", ".htm", ".xhtml"), "text.html_page", textual=True),
     FileType("CSV", "text/csv", (".csv", ".tsv"), "text.csv_table", textual=True),
