@@ -2,20 +2,17 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import environ
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connections
 from django.utils import timezone
 
 from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.documents.models import ApiKey
 from docmill.embedded.ports import free_port
+from tests.database import models_work_on
 from tests.integration.tenant import Tenant
 
 
@@ -28,28 +25,17 @@ def system() -> Iterator[BackgroundSystem]:
             yield started
 
 
-@contextmanager
-def models_work_on(system: BackgroundSystem) -> Iterator[None]:
-    """Django's models in this process work on a running system's database."""
+def database_url(system: BackgroundSystem) -> str:
+    """Where a running system's database answers."""
     running = system.home.running()
     assert running is not None
-    url, wrapper = running.environ["DATABASE_URL"], connections["default"]
-    before = dict(wrapper.settings_dict), settings.DATABASE_URL
-    connections.close_all()
-    wrapper.settings_dict.update(environ.Env.db_url_config(url))
-    settings.DATABASE_URL = url
-    try:
-        yield
-    finally:
-        connections.close_all()
-        wrapper.settings_dict.update(before[0])
-        settings.DATABASE_URL = before[1]
+    return running.environ["DATABASE_URL"]
 
 
 @pytest.fixture(scope="session")
 def database(system: BackgroundSystem, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """Django's models in this process work on the shared system's database."""
-    with django_db_blocker.unblock(), models_work_on(system):
+    with django_db_blocker.unblock(), models_work_on(database_url(system)):
         yield
 
 

@@ -26,7 +26,8 @@ from tests.contract.gemini_server import GeminiServer
 from tests.contract.pinecone_server import PineconeServer
 from tests.contract.sentry_server import SentryServer
 from tests.contract.wire import Fault
-from tests.integration.conftest import models_work_on
+from tests.database import models_work_on
+from tests.integration.conftest import database_url
 from tests.integration.tenant import Tenant
 
 SAMPLES = Path(__file__).parents[2] / "docmill" / "samples"
@@ -158,7 +159,7 @@ def test_tenants_have_namespaces_of_their_own(
     index = pinecone.indexes["production"]
     (namespace,) = [name for name in index.namespaces if f"{document['document_id']}#0" in index.metadata(name)]
     assert namespace.startswith("tenant-")
-    with django_db_blocker.unblock(), models_work_on(stack):
+    with django_db_blocker.unblock(), models_work_on(database_url(stack)):
         key = ApiKey.create(User.objects.create_user(f"tenant-{uuid4()}"))[1]
     with Tenant(stack.url, key, lambda: None) as stranger:
         assert stranger.search("Paragraph 1") == []
