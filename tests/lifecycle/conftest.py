@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -13,7 +14,7 @@ import docmill.api.tasks  # noqa: F401 (the broker's fake knows the registered t
 from docmill import adapters
 from docmill.documents import attempt, ocr_fanout, recovery, stage_clock
 from docmill.embedded import servers
-from docmill.worker import queues, shutdown
+from docmill.worker import shutdown
 from docmill.worker.app import app
 from tests.database import models_work_on
 from tests.lifecycle.clock import Clock
@@ -67,7 +68,7 @@ def house(database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ho
     for name, part in parts.items():
         monkeypatch.setattr(adapters, name, part)
     monkeypatch.setattr(app, "send_task", house.broker.send_task)
-    monkeypatch.setattr(queues.redis.Redis, "from_url", lambda *_, **__: house.broker)
+    monkeypatch.setattr(redis.Redis, "from_url", lambda *_, **__: house.broker)
     monkeypatch.setattr(shutdown, "_asked_at", bytearray(8))
     monkeypatch.setattr(timezone, "now", house.clock.now)
     for module in (attempt, ocr_fanout, recovery, shutdown, stage_clock):

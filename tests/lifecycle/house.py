@@ -85,8 +85,8 @@ class House:
 
     def moves_to_another_index(self) -> None:
         """As `docmill reindex` ends: another index is in use than this process's settings name."""
-        VectorIndex.objects.filter(active=True).update(active=False)
-        VectorIndex.objects.create(store="another", model="another", dimension=4, active=True)
+        VectorIndex.objects.update(active=False)
+        VectorIndex.objects.update_or_create(store="another", model="another", dimension=4, defaults={"active": True})
 
     def tells_the_worker_to_stop(self) -> None:
         """As a SIGTERM does, the grace included."""

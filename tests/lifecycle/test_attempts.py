@@ -1,14 +1,17 @@
 """An attempt: claimed by one worker, counted before it works, and ended in one of the ways that the row tells."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
 from docmill.documents import lifecycle
+from docmill.documents.attempt import Attempt
 from docmill.documents.locks import document_lock
 from docmill.documents.models import Document, VectorIndex
-from docmill.pipeline.errors import HandedOverError, PermanentError, TransientError
+from docmill.pipeline.errors import HandedOverError, PermanentError, StaleAttemptError, TransientError
+from docmill.worker import shutdown
 from tests.lifecycle.clock import Clock
 from tests.lifecycle.house import House
 
@@ -168,15 +171,16 @@ def test_a_stale_attempt_does_not_complete(house: House) -> None:
     document = house.left_open()
     with document_lock(document.id) as lock:
         assert lock is not None
-        stale = lifecycle.Attempt(document, lock)
+        stale = Attempt(document, lock)
         lifecycle.claim(document.id)
-        for end in (
+        ends: list[Callable[[], None]] = [
             lambda: lifecycle.complete(stale, 1),
             lambda: lifecycle.fail(stale, PermanentError("corrupt")),
             lambda: lifecycle.retry_later(stale, AWAY),
             lambda: lifecycle.give_back(stale),
-        ):
-            with pytest.raises(lifecycle.StaleAttemptError):
+        ]
+        for end in ends:
+            with pytest.raises(StaleAttemptError):
                 end()
     seen = house.seen(document)
     assert (seen.status, seen.stage, seen.attempt, seen.next_retry_at) == ("processing", "downloading", 2, None)
@@ -204,15 +208,15 @@ def test_a_worker_told_to_stop_gives_its_document_back(house: House) -> None:
 def test_a_document_given_back_has_not_crashed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     document = house.document()
     with monkeypatch.context() as stopping:
-        stopping.setattr(lifecycle.shutdown, "is_due", lambda: True)
+        stopping.setattr(shutdown, "is_due", lambda: True)
         house.work_on(document)
     ended = house.work_on(document)
     assert (ended.status, ended.attempt, ended.crashes) == ("completed", 2, 0)
 
 
 def test_a_worker_within_its_grace_finishes(house: House) -> None:
-    lifecycle.shutdown._remember()
-    assert lifecycle.shutdown.is_asked()
+    shutdown._remember()
+    assert shutdown.is_asked()
     assert house.work_on(house.document()).status == "completed"
 
 
@@ -263,7 +267,7 @@ def test_complete_raises_handed_over_when_another_index_is_in_use(house: House) 
     document = house.left_open()
     with document_lock(document.id) as lock:
         assert lock is not None
-        attempt = lifecycle.Attempt(document, lock)
+        attempt = Attempt(document, lock)
         VectorIndex.objects.all().delete()
         with pytest.raises(HandedOverError):
             lifecycle.complete(attempt, 1)

@@ -184,7 +184,11 @@ def test_messages_are_not_taken_for_lost_while_the_broker_is_down(house: House, 
 def test_a_document_that_a_worker_begins_meanwhile_is_not_enqueued(house: House, sweep: Sweep, clock: Clock) -> None:
     document = house.document()
     clock.passes(11)
-    house.broker.on_count = lambda: lifecycle.claim(document.id) and None
+
+    def a_worker_begins() -> None:
+        lifecycle.claim(document.id)
+
+    house.broker.on_count = a_worker_begins
     assert enqueued(house, sweep) == []
 
 
