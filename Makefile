@@ -7,7 +7,10 @@ BENCH := .venv-bench
 # Benchmarks and test processes share the machine fairly: one thread a library.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install lock format lint test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
+# Tests that share a system stay in one process (tests/conftest.py).
+IN_PARALLEL := -n 2 --dist loadgroup
+
+.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
 
 install: $(VENV)/.installed
 
@@ -44,18 +47,23 @@ lint: install
 	$(BIN)/python -W 'ignore:Got an error checking a consistent migration history' manage.py makemigrations --check --dry-run --skip-checks
 	$(BIN)/python manage.py check
 
+# The inner loop: T is any of pytest's arguments, as in make unit T="-k chunk --lf".
 unit: install
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit $(T)
+
+# What every change passes before it is shown to anybody; of servers it starts one PostgreSQL.
+check: lint
+	$(BIN)/pytest tests/unit tests/lifecycle -m "not long" $(IN_PARALLEL) $(T)
 
 test: lint
-	$(BIN)/pytest tests -m "not long"
+	$(BIN)/pytest tests -m "not long" $(IN_PARALLEL) $(T)
 
 demo: install
 	$(BIN)/docmill demo
 
 # The tests that take a minute or more, which 'make test' leaves out.
 test-long: install
-	$(BIN)/pytest tests -m long
+	$(BIN)/pytest tests -m long $(T)
 
 faults: install
 	$(BIN)/python -m tests.faults.run $(if $(SEED),--seed $(SEED)) $(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(LOGS),--logs $(LOGS))
