@@ -1,4 +1,4 @@
-"""The ASGI application that uvicorn runs: Django behind a guard against bodies above the upload limit."""
+"""The ASGI application that uvicorn runs: Django behind a guard that reads a body only for a key."""
 
 import os
 
@@ -7,6 +7,6 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "docmill.config.settings")
 django = get_asgi_application()
 
-from docmill.api.body_limit import BodyLimit  # noqa: E402 (needs the settings)
+from docmill.api.body import BodyGuard  # noqa: E402 (needs the settings)
 
-application = BodyLimit(django)
+application = BodyGuard(django)

@@ -8,19 +8,27 @@ from rest_framework.request import Request
 from docmill.documents.models import ApiKey
 
 
+def key_in_force(header: bytes) -> ApiKey | None:
+    """The key that the header `Authorization` holds, with its user; None when it holds none that may be used."""
+    scheme, _, secret = header.decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    return (
+        ApiKey.objects.select_related("user")
+        .filter(secret_sha256=ApiKey.fingerprint(secret.strip()), revoked_at=None, user__is_active=True)
+        .first()
+    )
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer <API key>`."""
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiKey] | None:
         """The key's user and the key; None without a header. Raises AuthenticationFailed for a key not in force."""
-        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer":
+        header = get_authorization_header(request)
+        if not header.lower().startswith(b"bearer "):
             return None
-        key = (
-            ApiKey.objects.select_related("user")
-            .filter(secret_sha256=ApiKey.fingerprint(secret.strip()), revoked_at=None, user__is_active=True)
-            .first()
-        )
+        key = key_in_force(header)
         if key is None:
             raise AuthenticationFailed
         return key.user, key

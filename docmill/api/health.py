@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from docmill import adapters
+from docmill.api.auth import key_in_force
 from docmill.documents.vector_index import verify_index
 from docmill.pipeline.errors import DocmillError
 
@@ -37,16 +38,26 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Every dependency is checked; 503 names those that are down. A missing wall of the sandbox is a warning."""
+    """Every dependency is checked; 503 names those that are down. A missing wall of the sandbox is a warning. What was
+    found, which may name hosts, is shown for a key of a member of staff only."""
     found = checks()
     down = [check.name for check in found if not check.ok]
+    in_full = _asked_by_staff(request)
     body = {
         "status": "ok" if not down else "unavailable",
         "down": down,
         "warnings": adapters.walls().sentences(),
-        "checks": {check.name: "ok" if check.ok else check.message for check in found},
+        "checks": {check.name: "ok" if check.ok else check.message if in_full else "down" for check in found},
     }
     return JsonResponse(body, status=503 if down else 200)
+
+
+def _asked_by_staff(request: HttpRequest) -> bool:
+    try:
+        key = key_in_force(request.headers.get("Authorization", "").encode("latin-1", "replace"))
+    except DatabaseError:
+        return False
+    return key is not None and key.user.is_staff
 
 
 def _run(check: tuple[str, Callable[[], None]]) -> Check:

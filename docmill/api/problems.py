@@ -3,9 +3,10 @@
 from typing import Any
 
 import structlog
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import is_valid_path
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -16,6 +17,15 @@ from docmill.pipeline.errors import CATALOGUE, DocmillError, is_disk_full
 log = structlog.get_logger("docmill.problems")
 
 CONTENT_TYPE = "application/problem+json"
+
+
+WITHOUT_PAGES = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every answer that is no page for people."""
 
 
 def problem(error: DocmillError) -> dict[str, Any]:
@@ -47,13 +57,26 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Django's handler for addresses that do not exist."""
-    return JsonResponse(problem(DocmillError("not_found")), status=404, content_type=CONTENT_TYPE)
+    """Django's handler for addresses that do not exist: says whether only the slash at the end is missing."""
+    if not request.path.endswith("/") and is_valid_path(f"{request.path_info}/"):
+        message = f"This address ends with a slash: {request.path}/."
+    else:
+        message = f"There is no address {request.path[:200]} here; /api/docs/ lists those that there are."
+    return _page(DocmillError("not_found", message))
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Django's handler for requests that it refuses before any view."""
+    return _page(_translate(exception) if exception else DocmillError("bad_request"))
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's handler for what no view caught."""
-    return JsonResponse(problem(DocmillError("internal_error")), status=500, content_type=CONTENT_TYPE)
+    return _page(DocmillError("internal_error"))
+
+
+def _page(error: DocmillError) -> JsonResponse:
+    return JsonResponse(problem(error), status=error.kind.status, content_type=CONTENT_TYPE)
 
 
 def _translate(exception: Exception) -> DocmillError:
@@ -61,7 +84,13 @@ def _translate(exception: Exception) -> DocmillError:
         case DocmillError():
             return exception
         case Http404() | exceptions.NotFound():
-            return DocmillError("not_found")
+            return DocmillError("not_found", "There is nothing with this id for this API key.")
+        case exceptions.NotAcceptable():
+            return DocmillError("not_acceptable")
+        case exceptions.Throttled():
+            return DocmillError("too_many_requests", str(exception.detail))
+        case DisallowedHost():
+            return DocmillError("bad_host")
         case exceptions.AuthenticationFailed() | exceptions.NotAuthenticated() | exceptions.PermissionDenied():
             return DocmillError("unauthenticated")
         case exceptions.MethodNotAllowed():
@@ -70,7 +99,9 @@ def _translate(exception: Exception) -> DocmillError:
             return DocmillError("bad_request", _sentence(exception.detail))
         case exceptions.UnsupportedMediaType():
             return DocmillError("bad_request", str(exception.detail))
-        case exceptions.ParseError() | RequestDataTooBig():
+        case TooManyFieldsSent() | TooManyFilesSent():
+            return DocmillError("bad_request", "The form has too many parts.")
+        case exceptions.ParseError() | SuspiciousOperation():
             return DocmillError("bad_request", str(exception))
         case DataError():
             return DocmillError("bad_request", "A value holds what cannot be stored, such as a NUL character.")

@@ -1,7 +1,6 @@
 """What comes through the door: the upload's parser and the checks before anything is stored."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,16 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http.multipartparser import MultiPartParser as DjangoParser
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import DataAndFiles, MultiPartParser
+from rest_framework.parsers import DataAndFiles, JSONParser, MultiPartParser
 from rest_framework.request import Request
 
 from docmill import adapters
+from docmill.api.json_input import parsed_or_refused
 from docmill.pipeline.errors import PermanentError
 
 _METADATA_BYTES = 16 * 1024
 _NAME_CHARACTERS = 255
+_FIELDS = ("metadata", "options")
 _CHUNK_OPTIONS = {"target_tokens", "max_tokens", "overlap"}
 
 
@@ -45,6 +46,29 @@ class UploadParser(MultiPartParser):
             raise ParseError(f"The form cannot be read: {error}.") from error
 
 
+class StrictJSONParser(JSONParser):
+    """application/json with the limits of `parse_json`."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        raw = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        if len(raw) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise ParseError(f"A JSON body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes at most.")
+        try:
+            return parsed_or_refused(raw.decode("utf-8-sig"), "bad_request")
+        except UnicodeDecodeError as error:
+            raise ParseError("The body is not UTF-8.") from error
+
+
+def check_form(request: Request) -> None:
+    """Raises PermanentError for parts that would be dropped: unknown ones, and a second file or value of a name."""
+    unknown = sorted({*request.POST, *request.FILES} - {"file", *_FIELDS} | (set(request.FILES) & set(_FIELDS)))
+    if unknown:
+        raise PermanentError("bad_request", f"Unknown form fields {unknown}; there are {sorted(('file', *_FIELDS))}.")
+    twice = [name for form in (request.POST, request.FILES) for name in form if len(form.getlist(name)) > 1]
+    if twice:
+        raise PermanentError("bad_request", f"The form has more than one {twice[0]!r}; send one document a request.")
+
+
 def uploaded_file(request: Request) -> TemporaryUploadedFile:
     """The form's file. Raises PermanentError: `missing_file`, `empty_file`, `file_too_large`, `bad_filename`."""
     file = request.FILES.get("file")
@@ -67,19 +91,12 @@ def json_field(request: Request, name: str, code: str) -> dict[str, Any]:
     raw = request.POST.get(name, "")
     if not raw:
         return {}
-    try:
-        value = json.loads(raw, parse_constant=_refuse_constant) if len(raw) <= _METADATA_BYTES else None
-        # PostgreSQL's jsonb takes neither lone surrogates nor NUL.
-        storable = b"\x00" not in json.dumps(value, ensure_ascii=False).encode().replace(b"\\u0000", b"\x00")
-    except (TypeError, ValueError):
-        raise PermanentError(code) from None
-    if not isinstance(value, dict) or not storable:
-        raise PermanentError(code)
+    if len(raw) > _METADATA_BYTES:
+        raise PermanentError(code, f"The field '{name}' may have {_METADATA_BYTES} characters at most.")
+    value = parsed_or_refused(raw, code)
+    if not isinstance(value, dict):
+        raise PermanentError(code, f"The field '{name}' must be one JSON object.")
     return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number.")
 
 
 def chunk_options(request: Request) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from redis.exceptions import RedisError
 from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from docmill import adapters
 from docmill.api import uploads
+from docmill.api.paging import ByCursor, ChunksByCursor, KnownParameters
 from docmill.api.serializers import ChunkSerializer, DocumentSerializer, SearchSerializer, hit
 from docmill.documents import intake, lifecycle
 from docmill.documents.enqueueing import enqueue_document
@@ -42,7 +41,7 @@ def _document(request: Request, document_id: uuid.UUID) -> Document:
     return get_object_or_404(Document.objects.live(), id=document_id, user_id=_tenant(request))
 
 
-class IngestView(APIView):
+class IngestView(KnownParameters):
     """Take a document in."""
 
     parser_classes = (uploads.UploadParser,)
@@ -64,6 +63,7 @@ class IngestView(APIView):
     def post(self, request: Request) -> Response:
         """Answer 202 as soon as the document is stored; 200 with the existing one for known content."""
         file = uploads.uploaded_file(request)
+        uploads.check_form(request)
         path = Path(file.temporary_file_path())
         upload = intake.Upload(
             path,
@@ -108,27 +108,12 @@ def _accepted(request: Request, document: Document, created: bool) -> Response:
     return Response(body, status=status, headers={"Location": location})
 
 
-class ByCursor(CursorPagination):
-    """Pages of a list by cursor; `limit` is how many rows a page has."""
-
-    page_size = 50
-    page_size_query_param = "limit"
-    max_page_size = 500
-    ordering = "-created_at"
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"results": data, "next": self.get_next_link(), "previous": self.get_previous_link()})
-
-
-class ChunksByCursor(ByCursor):
-    ordering = "ordinal"
-
-
-class DocumentListView(ListAPIView[Document]):
+class DocumentListView(KnownParameters, ListAPIView[Document]):
     """The tenant's documents, newest first; filters `status`, `filename`, `content_type`."""
 
     serializer_class = DocumentSerializer
     pagination_class = ByCursor
+    parameters = ("limit", "cursor", "status", "filename", "content_type")
 
     def get_queryset(self) -> QuerySet[Document]:
         chosen = {
@@ -136,10 +121,12 @@ class DocumentListView(ListAPIView[Document]):
             for name in ("status", "filename", "content_type")
             if name in self.request.query_params
         }
+        if chosen.get("status") not in (None, *Document.Status.values):
+            raise PermanentError("bad_request", f"status must be one of {', '.join(Document.Status.values)}.")
         return Document.objects.live().filter(user_id=_tenant(self.request), **chosen)
 
 
-class DocumentView(APIView):
+class DocumentView(KnownParameters):
     """One document."""
 
     @extend_schema(responses=DocumentSerializer)
@@ -154,7 +141,7 @@ class DocumentView(APIView):
         return Response(status=204)
 
 
-class RetryView(APIView):
+class RetryView(KnownParameters):
     """Try a failed document again."""
 
     @extend_schema(request=None, responses={202: dict})
@@ -170,18 +157,19 @@ class RetryView(APIView):
         return _accepted(request, document, created=True)
 
 
-class ChunkListView(ListAPIView[Chunk]):
+class ChunkListView(KnownParameters, ListAPIView[Chunk]):
     """The chunks of a completed document, in order."""
 
     serializer_class = ChunkSerializer
     pagination_class = ChunksByCursor
+    parameters = ("limit", "cursor")
 
     def get_queryset(self) -> QuerySet[Chunk]:
         document = _document(self.request, self.kwargs["document_id"])
         return document.chunks.select_related("document").filter(document__status=Document.Status.COMPLETED)
 
 
-class ContentView(APIView):
+class ContentView(KnownParameters):
     """The original."""
 
     @extend_schema(responses={302: None})
@@ -195,7 +183,7 @@ class ContentView(APIView):
         )
 
 
-class TaskView(APIView):
+class TaskView(KnownParameters):
     """A task, for the owner of its document."""
 
     @extend_schema(parameters=[OpenApiParameter("task_id", str, "path")], responses=dict)
@@ -218,7 +206,7 @@ class TaskView(APIView):
         )
 
 
-class SearchView(APIView):
+class SearchView(KnownParameters):
     """Search the tenant's documents."""
 
     @extend_schema(request=SearchSerializer, responses=dict)

@@ -51,12 +51,19 @@ ASGI_APPLICATION = "docmill.api.asgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "docmill.documents",
 ]
-MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
+MIDDLEWARE = [
+    "docmill.api.headers.security_headers",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+WHITENOISE_USE_FINDERS = True  # the files of the installed packages, found once at the start
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -154,6 +161,11 @@ OCR_THREADS = env.int("DOCMILL_OCR_THREADS", 1)
 OCR_LANGUAGES = env.str("DOCMILL_OCR_LANGUAGES", "eng")  # tesseract's, as its option -l
 FILE_UPLOAD_TEMP_DIR = str(TEMP_DIR)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# A body that sends nothing for so long, or after ten seconds of waiting less than this, is given up.
+BODY_IDLE_SECONDS = env.float("BODY_IDLE_SECONDS", 30.0)
+BODY_BYTES_PER_SECOND = env.int("BODY_BYTES_PER_SECOND", 10_000)
+# Uploads that one key may send at once to one web process.
+LIMIT_UPLOADS_AT_ONCE = env.int("LIMIT_UPLOADS_AT_ONCE", 16)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the form's other fields, bytes
 
 # --- the HTTP interface ----------------------------------------------------------------------------------------------
@@ -161,7 +173,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["docmill.api.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["docmill.api.uploads.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "docmill.api.problems.answer",
     "UNAUTHENTICATED_USER": None,

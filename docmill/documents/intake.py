@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from docmill import adapters
 from docmill.documents.enqueueing import enqueue_document
@@ -60,6 +60,9 @@ def accept(user_id: int, upload: Upload, *, enqueue: bool = True) -> tuple[Docum
         _discard(document)
         if existing := _existing(user_id, upload.sha256):
             return existing, False
+        raise
+    except DataError:  # something that no check at the door knows of
+        _discard(document)
         raise
     log.info("document_accepted", document_id=str(document_id), user_id=user_id, bytes=upload.size_bytes)
     return document, True

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,8 +64,13 @@ class Home:
         return self.path / "run" / "up.json"
 
     def create(self) -> None:
-        """Make the home, for its owner alone where it is new."""
+        """Make the home, or close one that others may look into.
+
+        PostgreSQL under root runs as another user, who passes through (docs/decisions/0040-postgresql-under-root.md).
+        """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        self.path.chmod(mode & (0o711 if os.geteuid() == 0 else 0o700))
         for directory in (self.path / "run", self.path / "logs"):
             directory.mkdir(mode=0o700, exist_ok=True)
 

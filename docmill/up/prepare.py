@@ -28,11 +28,13 @@ def first_key(file: Path) -> None:
 
     from docmill.documents.models import ApiKey
 
+    # Who starts the system sees what is wrong with it (/readyz); homes of earlier versions did not say so.
+    get_user_model().objects.filter(username=FIRST_USER).update(is_staff=True)
     if file.exists():
         known = ApiKey.fingerprint(file.read_text().strip())
         if ApiKey.objects.filter(secret_sha256=known, revoked_at=None).exists():
             return
-    user, _ = get_user_model().objects.get_or_create(username=FIRST_USER)
+    user, _ = get_user_model().objects.get_or_create(username=FIRST_USER, defaults={"is_staff": True})
     _, secret = ApiKey.create(user, "docmill up")
     write_private(file, secret)
 

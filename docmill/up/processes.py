@@ -22,6 +22,7 @@ CELERY = [sys.executable, "-m", "celery", "-A", "docmill.worker"]
 def web_command(host: str, port: int) -> list[str]:
     """uvicorn; WEB_CONCURRENCY is its own variable for more than one process."""
     options = ["--no-access-log", "--lifespan", "off", "--timeout-graceful-shutdown", "5", "--log-level", "warning"]
+    options += ["--http", "docmill.api.http_protocol:BoundedProtocol", "--ws", "none"]
     return [
         sys.executable,
         "-m",

@@ -21,7 +21,9 @@ def system() -> Iterator[BackgroundSystem]:
     """A running `docmill up` in a temporary home."""
     with tempfile.TemporaryDirectory(prefix="docmill-test-") as folder:
         home = Path(folder) / "home"
-        with background_system(home, port=free_port(), environ=own_environ({"SWEEP_SECONDS": "1"})) as started:
+        with background_system(
+            home, port=free_port(), environ=own_environ({"SWEEP_SECONDS": "1", "BODY_IDLE_SECONDS": "8"})
+        ) as started:
             yield started
 
 

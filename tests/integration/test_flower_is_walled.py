@@ -67,8 +67,8 @@ def test_in_production_it_does_not_start_without_a_login() -> None:
 
 
 def test_a_password_is_struck_as_it_is_written_and_as_it_is_meant() -> None:
-    assert spelled_out(["redis://:p%40ssword@host/0", "a-long-key", "short"]) == (
+    assert set(spelled_out(["redis://:p%40ssword@host/0", "a-long-key", "short"])) == {
         b"p%40ssword",
         b"a-long-key",
         b"p@ssword",
-    )
+    }
