@@ -34,7 +34,7 @@ ACCEPTED = (
     FileType("OpenDocument sheet", _OPEN + "spreadsheet", (".ods",), "office.opendocument"),
     FileType("OpenDocument slides", _OPEN + "presentation", (".odp",), "office.opendocument"),
     FileType("RTF", "application/rtf", (".rtf",), "text.rtf"),
-    FileType("EPUB", "application/epub+zip", (".epub",), "office.kreuzberg_reader"),
+    FileType("EPUB", "application/epub+zip", (".epub",), "text.epub"),
     FileType("HTML", "text/html", (".html", ".htm", ".xhtml"), "text.html_page", textual=True),
     FileType("CSV", "text/csv", (".csv", ".tsv"), "text.csv_table", textual=True),
     FileType("e-mail (EML)", "message/rfc822", (".eml",), "mail.eml", textual=True),
