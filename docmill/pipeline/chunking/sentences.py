@@ -7,11 +7,13 @@ knows the abbreviations of some 300 languages (docs/decisions/0010-sentences.md)
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
+from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
 import sentencex
+import spacy
 from spacy.attrs import SENT_START
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -131,4 +133,6 @@ def _pipeline(language: str) -> Language:
 
 @cache
 def _stop_words(language: str) -> frozenset[str]:
-    return frozenset(import_module(f"spacy.lang.{language}.stop_words").STOP_WORDS)
+    # The list alone: importing spaCy's package of a language compiles its tokenizer's patterns, seconds for French.
+    file = Path(spacy.__file__).parent / "lang" / language / "stop_words.py"
+    return frozenset(run_path(str(file))["STOP_WORDS"])
