@@ -1,109 +1,121 @@
 """DOCX: paragraphs, headings, numbered lists, tables, text boxes, notes, headers and footers, pictures."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docx.document import Document
-from docx.opc.exceptions import OpcError
-from docx.opc.part import PartFactory
-from docx.oxml.ns import qn
-from docx.package import Package
-from docx.parts.document import DocumentPart
-from lxml.etree import LxmlError
-
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.ocr.images import picture_paragraphs
+from docmill.pipeline.extract.office.alternative_chunks import write_chunk
 from docmill.pipeline.extract.office.docx_numbering import Numbering, numbering_of, style_numbering
-from docmill.pipeline.extract.office.docx_text import Note, PageBreak, Picture, TextBox, paragraph_parts
-from docmill.pipeline.extract.office.package import check_unpacked_size
+from docmill.pipeline.extract.office.docx_text import (
+    Graphic,
+    Note,
+    PageBreak,
+    Picture,
+    TextBox,
+    W,
+    paragraph_parts,
+    whole_number,
+)
+from docmill.pipeline.extract.office.drawings import DrawingWriter
+from docmill.pipeline.extract.office.equations import M, equation_text
+from docmill.pipeline.extract.office.package import BROKEN, Package, R
 from docmill.pipeline.extract.office.page_turner import PageTurner
 from docmill.pipeline.extract.reading import Reading
-from docmill.pipeline.text import clean
 from docmill.pipeline.types import BlockKind, Page
 
-# python-docx knows documents alone; files with macros and templates differ from them by this name only.
-for _kind in ("ms-word.document.macroEnabled", "openxmlformats-officedocument.wordprocessingml.template"):
-    PartFactory.part_type_for[f"application/vnd.{_kind}.main+xml"] = DocumentPart
-
 _MAX_NESTING = 20
-_BROKEN = (
-    OpcError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, NotImplementedError,
-    AttributeError, RuntimeError,
-)  # fmt: skip
+_MAX_CHUNK = 64 << 20  # bytes
+_MAX_CHUNK_NESTING = 3
 _MIN_PICTURE = 70.0
-_CONTAINERS = {qn(name) for name in ("w:sdt", "w:sdtContent", "w:ins", "w:moveTo", "w:customXml", "w:smartTag")}
+_CONTAINERS = {W + name for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
 
 
 def read(path: Path, content_type: str) -> Reading:
     """Pages as Word last laid them out, where the file tells; otherwise one page."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_unpacked_size(archive)
-        document = Package.open(str(path)).main_document_part.document
-    except _BROKEN as error:
-        raise PermanentError("corrupt") from error
-    title = clean(document.core_properties.title or "").strip() or None
-    return Reading(title, None, _guarded(_Pages(document).read()))
+    package = Package(path)
+    return Reading(package.title, None, _pages(package, 0))
 
 
-def _guarded(pages: Iterator[Page]) -> Iterator[Page]:
+def _pages(package: Package, chunk_nesting: int) -> Iterator[Page]:
     """The pages; what Word would not have written ends as `corrupt`."""
     try:
-        yield from pages
-    except _BROKEN as error:
+        yield from _Pages(package, chunk_nesting).read()
+    except BROKEN as error:
         raise PermanentError("corrupt") from error
 
 
 class _Pages:
-    """Walks through the document and fills one page after the other."""
+    """Walks through the document and fills one page after the other. `chunk_nesting` is how many documents this one
+    lies in."""
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._numbering = Numbering(document)
-        styles = document.styles.element.findall(qn("w:style"))
-        self._styles = {style.get(qn("w:styleId")): style for style in styles}
+    def __init__(self, package: Package, chunk_nesting: int) -> None:
+        self._package = package
+        self._chunk_nesting = chunk_nesting
+        self._part = package.main_part("word/document.xml")
+        root = package.xml(self._part)
+        body = None if root is None else root.find(W + "body")
+        if body is None:
+            raise PermanentError("corrupt")
+        self._body = body
+        self._numbering = Numbering(self._related("numbering"))
+        styles = self._related("styles")
+        found = () if styles is None else styles.iterchildren(W + "style")
+        self._styles = {style.get(W + "styleId"): style for style in found}
         self._levels: dict[str | None, int] = {}
+        self._note_elements: dict[str, dict[str, Any]] = {}
+        self._drawings = DrawingWriter(package)
         self._turner = PageTurner()
 
+    def _related(self, kind: str) -> Any:
+        return next((self._package.xml(name) for name in self._package.related(self._part, kind)), None)
+
     def read(self) -> Iterator[Page]:
-        for text in self._furniture(("header", "first_page_header", "even_page_header")):
+        for text in self._furniture("headerReference"):
             self._turner.writer.add("paragraph", text)
-        yield from self._blocks(self._document.element.body, 0)
+        yield from self._blocks(self._body, 0)
         self._turner.write_notes()
-        for text in self._furniture(("footer", "first_page_footer", "even_page_footer")):
+        for text in self._furniture("footerReference"):
             self._turner.writer.add("paragraph", text)
         yield self._turner.end()
 
-    def _furniture(self, names: tuple[str, ...]) -> list[str]:
+    def _furniture(self, kind: str) -> list[str]:
         """The texts of headers or footers, each once."""
         texts: dict[str, None] = {}
-        for section in self._document.sections:
-            for name in names:
-                part = getattr(section, name)
-                if not part.is_linked_to_previous:
-                    for paragraph in part._element.iter(qn("w:p")):
-                        text = self._plain(paragraph).strip()
-                        if any(map(str.isalpha, text)):
-                            texts.setdefault(text)
+        parts = [self._package.target(self._part, each.get(R + "id")) for each in self._body.iter(W + kind)]
+        for part in dict.fromkeys(parts):
+            root = self._package.xml(part)
+            for paragraph in () if root is None else root.iter(W + "p"):
+                text = self._plain(paragraph).strip()
+                if any(map(str.isalpha, text)) and not any(True for _ in paragraph.iterancestors(W + "txbxContent")):
+                    texts.setdefault(text)
         return list(texts)
 
     def _blocks(self, container: Any, nesting: int) -> Iterator[Page]:
         if nesting > _MAX_NESTING:
             return
         for element in container:
-            if element.tag == qn("w:p"):
+            if element.tag == W + "p":
                 yield from self._paragraph(element, nesting)
-            elif element.tag == qn("w:tbl"):
+            elif element.tag == W + "tbl":
                 yield from self._table(element, nesting)
             elif element.tag in _CONTAINERS:
                 yield from self._blocks(element, nesting + 1)
+            elif element.tag == W + "altChunk":
+                self._chunk(element)
+            elif element.tag in (M + "oMath", M + "oMathPara"):
+                self._turner.writer.add("paragraph", equation_text(element))
+
+    def _chunk(self, element: Any) -> None:
+        part = self._package.target(self._part, element.get(R + "id"))
+        data = self._package.data(part, _MAX_CHUNK)
+        if part and data and self._chunk_nesting < _MAX_CHUNK_NESTING:
+            nesting = self._chunk_nesting + 1
+            write_chunk(self._turner.writer, part, data, lambda path: _pages(Package(path), nesting))
 
     def _paragraph(self, paragraph: Any, nesting: int) -> Iterator[Page]:
-        properties = paragraph.find(qn("w:pPr"))
-        if properties is not None and _is_on(properties.find(qn("w:pageBreakBefore"))):
+        properties = paragraph.find(W + "pPr")
+        if properties is not None and _is_on(properties.find(W + "pageBreakBefore")):
             yield from self._turner.turn()
         kind, level, mark = self._role(properties, paragraph)
         text = mark + " " if mark else ""
@@ -120,6 +132,10 @@ class _Pages:
                     text += self._note_mark(part)
                 case TextBox():
                     boxes.append(part.content)
+                case Graphic():
+                    self._turner.writer.add(kind, text, level)
+                    text = ""
+                    self._drawings.write(self._turner.writer, self._part, part.element)
                 case Picture():
                     self._turner.writer.add(kind, text, level)
                     text = ""
@@ -128,19 +144,19 @@ class _Pages:
             self._turner.writer.add(kind, text, level)
         for content in boxes:
             yield from self._blocks(content, nesting + 1)
-        section = None if properties is None else properties.find(qn("w:sectPr"))
+        section = None if properties is None else properties.find(W + "sectPr")
         if section is not None:
-            how = section.find(qn("w:type"))
-            if how is None or how.get(qn("w:val")) != "continuous":
+            how = section.find(W + "type")
+            if how is None or how.get(W + "val") != "continuous":
                 yield from self._turner.turn()
 
     def _role(self, properties: Any, paragraph: Any) -> tuple[BlockKind, int, str]:
         """Kind, level, and the number or bullet in front."""
-        style_element = None if properties is None else properties.find(qn("w:pStyle"))
-        style_id = None if style_element is None else style_element.get(qn("w:val"))
+        style_element = None if properties is None else properties.find(W + "pStyle")
+        style_id = None if style_element is None else style_element.get(W + "val")
         style = self._styles.get(style_id)
-        outline = None if properties is None else properties.find(qn("w:outlineLvl"))
-        level = min(int(outline.get(qn("w:val"), "9")) + 1, 10) % 10 if outline is not None else 0
+        outline = None if properties is None else properties.find(W + "outlineLvl")
+        level = min(whole_number(outline.get(W + "val"), 9) + 1, 10) % 10 if outline is not None else 0
         level = level or self._heading_level(style_id)
         numbering = numbering_of(properties) or style_numbering(style, self._styles)
         mark, depth = "", 0
@@ -163,17 +179,17 @@ class _Pages:
         for _ in range(12):
             if style is None:
                 return 0
-            name = style.find(qn("w:name"))
-            known = (name.get(qn("w:val"), "") if name is not None else "").lower()
+            name = style.find(W + "name")
+            known = (name.get(W + "val", "") if name is not None else "").lower()
             if known == "title":
                 return 1
             if known.startswith("heading ") and known[8:].isdigit():
                 return int(known[8:])
-            outline = style.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
+            outline = style.find(f"{W}pPr/{W}outlineLvl")
             if outline is not None:
-                return (int(outline.get(qn("w:val"), "9")) + 1) % 10
-            based_on = style.find(qn("w:basedOn"))
-            style = None if based_on is None else self._styles.get(based_on.get(qn("w:val")))
+                return (whole_number(outline.get(W + "val"), 9) + 1) % 10
+            based_on = style.find(W + "basedOn")
+            style = None if based_on is None else self._styles.get(based_on.get(W + "val"))
         return 0
 
     def _table(self, table: Any, nesting: int) -> Iterator[Page]:
@@ -183,28 +199,28 @@ class _Pages:
                 for cell in _cells(row):
                     yield from self._blocks(cell, nesting + 1)
             return
-        look = table.find(f"{qn('w:tblPr')}/{qn('w:tblLook')}")
+        look = table.find(f"{W}tblPr/{W}tblLook")
         has_header = look is not None and (
-            look.get(qn("w:firstRow")) == "1" or int(look.get(qn("w:val"), "0"), 16) & 0x20 != 0
+            look.get(W + "firstRow") in ("1", "true") or _hexadecimal(look.get(W + "val")) & 0x20 != 0
         )
         for index, row in enumerate(rows):
-            if any(True for _ in row.iter(qn("w:lastRenderedPageBreak"))) and index:
+            if any(True for _ in row.iter(W + "lastRenderedPageBreak")) and index:
                 yield from self._turner.turn()
             cells = [self._cell_text(cell, nesting) for cell in _cells(row)]
             if any(cells):
-                marked = row.find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+                marked = row.find(f"{W}trPr/{W}tblHeader") is not None
                 is_header = marked or (index == 0 and has_header and len(rows) > 1)
                 self._turner.writer.add_row(cells, is_header=is_header)
 
     def _cell_text(self, cell: Any, nesting: int) -> str:
         """A cell in one line: paragraphs by spaces, rows of a table in it by semicolons."""
-        merge = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
-        if (merge is not None and merge.get(qn("w:val")) != "restart") or nesting > _MAX_NESTING:
+        merge = cell.find(f"{W}tcPr/{W}vMerge")
+        if (merge is not None and merge.get(W + "val") != "restart") or nesting > _MAX_NESTING:
             return ""
         parts = []
         for element in _flat(cell):
-            if element.tag == qn("w:p"):
-                kind, _, mark = self._role(element.find(qn("w:pPr")), element)
+            if element.tag == W + "p":
+                kind, _, mark = self._role(element.find(W + "pPr"), element)
                 text = self._plain(element)
                 parts.append(f"{mark} {text}" if kind == "list_item" and text.strip() else text)
             else:
@@ -219,39 +235,31 @@ class _Pages:
             if isinstance(part, str):
                 parts.append(part)
             elif isinstance(part, TextBox):
-                parts += [" " + self._plain(inner) for inner in part.content.iter(qn("w:p"))]
+                parts += [" " + self._plain(inner) for inner in part.content.iter(W + "p")]
         return "".join(parts)
 
     def _note_mark(self, note: Note) -> str:
         """Take note of a footnote, to be written at the page's end, and give the mark for the running text."""
-        element = self._note_elements(note.kind).get(note.note_id)
+        if note.kind not in self._note_elements:
+            root = self._related(note.kind)
+            self._note_elements[note.kind] = {str(each.get(W + "id")): each for each in (() if root is None else root)}
+        element = self._note_elements[note.kind].get(note.note_id)
         if element is None:
             return ""
-        return self._turner.add_note(" ".join(self._plain(each).strip() for each in element.iter(qn("w:p"))))
-
-    def _note_elements(self, kind: str) -> dict[str, Any]:
-        for relationship in self._document.part.rels.values():
-            if relationship.reltype.endswith("/" + kind) and not relationship.is_external:
-                from docx.oxml.parser import parse_xml
-
-                root = parse_xml(relationship.target_part.blob)
-                return {str(note.get(qn("w:id"))): note for note in root}
-        return {}
+        return self._turner.add_note(" ".join(self._plain(each).strip() for each in element.iter(W + "p")))
 
     def _picture(self, picture: Picture) -> None:
-        relationship = self._document.part.rels.get(picture.relationship)
-        if relationship is None or relationship.is_external or min(picture.width or 99, picture.height or 99) < 20:
+        if min(picture.width or 99, picture.height or 99) < 20:
             return
         if max(picture.width, picture.height) and max(picture.width, picture.height) < _MIN_PICTURE:
             return
-        for text in picture_paragraphs(relationship.target_part.blob):
-            self._turner.writer.add("paragraph", text)
+        self._drawings.write_picture(self._turner.writer, self._package.target(self._part, picture.relationship))
 
 
 def _rows(table: Any) -> Iterator[Any]:
     for element in table:
-        if element.tag == qn("w:tr"):
-            if element.find(f"{qn('w:trPr')}/{qn('w:del')}") is None:
+        if element.tag == W + "tr":
+            if element.find(f"{W}trPr/{W}del") is None:
                 yield element
         elif element.tag in _CONTAINERS:
             yield from _rows(element)
@@ -260,7 +268,7 @@ def _rows(table: Any) -> Iterator[Any]:
 def _cells(row: Any) -> list[Any]:
     cells = []
     for element in row:
-        if element.tag == qn("w:tc"):
+        if element.tag == W + "tc":
             cells.append(element)
         elif element.tag in _CONTAINERS:
             cells += _cells(element)
@@ -269,11 +277,18 @@ def _cells(row: Any) -> list[Any]:
 
 def _flat(container: Any) -> Iterator[Any]:
     for element in container:
-        if element.tag in (qn("w:p"), qn("w:tbl")):
+        if element.tag in (W + "p", W + "tbl"):
             yield element
         elif element.tag in _CONTAINERS:
             yield from _flat(element)
 
 
+def _hexadecimal(text: str | None) -> int:
+    try:
+        return int(text or "0", 16)
+    except ValueError:
+        return 0
+
+
 def _is_on(flag: Any) -> bool:
-    return flag is not None and flag.get(qn("w:val")) not in ("0", "false", "off")
+    return flag is not None and flag.get(W + "val") not in ("0", "false", "off")

@@ -3,30 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from docx.document import Document
-from docx.oxml.ns import qn
-
+from docmill.pipeline.extract.office.docx_text import W, whole_number
 from docmill.pipeline.extract.office.list_marks import BULLET, ListCounters, ListLevel
 
 
 class Numbering:
-    """Counts every list of a document, paragraph by paragraph, in the document's order."""
+    """Counts every list of a document, paragraph by paragraph, in the document's order. `root` is that of the numbering
+    part, None where there is none."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, root: Any) -> None:
         self._levels: dict[str, dict[int, ListLevel]] = {}
         self._list_of: dict[str, str] = {}
         self._counters = ListCounters()
-        root = _numbering_root(document)
         if root is None:
             return
-        abstract = {each.get(qn("w:abstractNumId")): each for each in root.findall(qn("w:abstractNum"))}
-        for num in root.findall(qn("w:num")):
-            reference = num.find(qn("w:abstractNumId"))
-            number_id = num.get(qn("w:numId"))
+        abstract = {each.get(W + "abstractNumId"): each for each in root.findall(W + "abstractNum")}
+        for num in root.findall(W + "num"):
+            reference = num.find(W + "abstractNumId")
+            number_id = num.get(W + "numId")
             if reference is None or number_id is None:
                 continue
-            abstract_id = reference.get(qn("w:val"))
-            overrides = num.findall(qn("w:lvlOverride"))
+            abstract_id = reference.get(W + "val")
+            overrides = num.findall(W + "lvlOverride")
             # Lists of one abstract definition count on together unless they override its start.
             self._list_of[number_id] = number_id if overrides else f"abstract {abstract_id}"
             self._levels[number_id] = _levels(abstract.get(abstract_id), overrides)
@@ -37,34 +35,27 @@ class Numbering:
         return self._counters.mark(self._list_of[number_id], levels, depth) if levels else BULLET
 
 
-def _numbering_root(document: Document) -> Any:
-    try:
-        return document.part.numbering_part.element
-    except (KeyError, NotImplementedError, AttributeError):
-        return None
-
-
 def _levels(abstract: Any, overrides: list[Any]) -> dict[int, ListLevel]:
     levels: dict[int, ListLevel] = {}
-    for element in [] if abstract is None else abstract.findall(qn("w:lvl")):
-        levels[int(element.get(qn("w:ilvl"), "0"))] = _level(element)
+    for element in [] if abstract is None else abstract.findall(W + "lvl"):
+        levels[whole_number(element.get(W + "ilvl"), 0)] = _level(element)
     for override in overrides:
-        depth = int(override.get(qn("w:ilvl"), "0"))
-        if (element := override.find(qn("w:lvl"))) is not None:
+        depth = whole_number(override.get(W + "ilvl"), 0)
+        if (element := override.find(W + "lvl")) is not None:
             levels[depth] = _level(element)
-        start = override.find(qn("w:startOverride"))
+        start = override.find(W + "startOverride")
         if start is not None and depth in levels:
             known = levels[depth]
-            levels[depth] = ListLevel(known.number_format, known.text, int(start.get(qn("w:val"), "1")))
+            levels[depth] = ListLevel(known.number_format, known.text, whole_number(start.get(W + "val"), 1))
     return levels
 
 
 def _level(element: Any) -> ListLevel:
     def value(name: str, default: str) -> str:
-        child = element.find(qn(name))
-        return default if child is None else str(child.get(qn("w:val"), default))
+        child = element.find(W + name)
+        return default if child is None else str(child.get(W + "val", default))
 
-    return ListLevel(value("w:numFmt", "decimal"), value("w:lvlText", ""), int(value("w:start", "1")))
+    return ListLevel(value("numFmt", "decimal"), value("lvlText", ""), whole_number(value("start", "1"), 1))
 
 
 def style_numbering(style: Any, styles: Mapping[str, Any]) -> tuple[str, int] | None:
@@ -72,21 +63,21 @@ def style_numbering(style: Any, styles: Mapping[str, Any]) -> tuple[str, int] | 
     for _ in range(12):
         if style is None:
             return None
-        properties = style.find(qn("w:pPr"))
+        properties = style.find(W + "pPr")
         found = numbering_of(properties)
         if found is not None:
             return found
-        based_on = style.find(qn("w:basedOn"))
-        style = None if based_on is None else styles.get(based_on.get(qn("w:val")))
+        based_on = style.find(W + "basedOn")
+        style = None if based_on is None else styles.get(based_on.get(W + "val"))
     return None
 
 
 def numbering_of(properties: Any) -> tuple[str, int] | None:
     """The list id and depth in paragraph properties; id "0" takes a paragraph out of its style's list."""
-    numbering = None if properties is None else properties.find(qn("w:numPr"))
+    numbering = None if properties is None else properties.find(W + "numPr")
     if numbering is None:
         return None
-    number_id, depth = numbering.find(qn("w:numId")), numbering.find(qn("w:ilvl"))
+    number_id, depth = numbering.find(W + "numId"), numbering.find(W + "ilvl")
     if number_id is None:
         return None
-    return str(number_id.get(qn("w:val"))), int(depth.get(qn("w:val"), "0")) if depth is not None else 0
+    return str(number_id.get(W + "val")), whole_number(depth.get(W + "val"), 0) if depth is not None else 0

@@ -1,100 +1,106 @@
-"""PPTX, by python-pptx: a page a slide, in the order they are shown, with tables, pictures and the speaker's notes."""
+"""PPTX: a page a slide, in the order they are shown: title, shapes with tables, charts, diagrams and pictures, the
+speaker's notes, and comments, marked as such."""
 
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lxml.etree import LxmlError
-from pptx.enum.shapes import PP_PLACEHOLDER
-from pptx.exc import PythonPptxError
-from pptx.opc.package import PartFactory
-from pptx.oxml.ns import qn
-from pptx.package import Package
-from pptx.parts.presentation import PresentationPart
-
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.ocr.images import picture_paragraphs
-from docmill.pipeline.extract.office.package import check_unpacked_size
+from docmill.pipeline.extract.office.drawing_text import ALTERNATE, A, alternative, paragraph_text
+from docmill.pipeline.extract.office.drawings import DrawingWriter
+from docmill.pipeline.extract.office.package import BROKEN, Package, R
 from docmill.pipeline.extract.reading import PageWriter, Reading
-from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
-# python-pptx knows presentations alone; files with macros, shows and templates differ from them by this name only.
-for _kind in ("ms-powerpoint.presentation.macroEnabled", "openxmlformats-officedocument.presentationml.slideshow",
-              "openxmlformats-officedocument.presentationml.template"):  # fmt: skip
-    PartFactory.part_type_for[f"application/vnd.{_kind}.main+xml"] = PresentationPart
-
-_MAX_NESTING = 30
-_BROKEN = (PythonPptxError, LxmlError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, AttributeError,
-           NotImplementedError, RuntimeError, IndexError)  # fmt: skip
-_TITLES = (PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE)
-_LEFT_OUT = (PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER, PP_PLACEHOLDER.HEADER, PP_PLACEHOLDER.SLIDE_NUMBER)
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+_TITLES = ("title", "ctrTitle")
+_LEFT_OUT = ("dt", "ftr", "hdr", "sldNum", "sldImg")
+_USUAL = "ppt/presentation.xml"
 
 
 def read(path: Path, content_type: str) -> Reading:
-    """One page a slide; a picture that returns on many is read on the first."""
+    """One page a slide; a picture that returns on many is read on the first. Slides that are missing are skipped."""
+    package = Package(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_unpacked_size(archive)
-        presentation = Package.open(str(path)).presentation_part.presentation
-        title = clean(presentation.core_properties.title or "").strip() or None
-        total = len(presentation.slides)
-    except _BROKEN as error:
+        main = package.main_part(_USUAL)
+        root = package.xml(main)
+        if root is None:
+            raise PermanentError("corrupt")
+        listed = [package.target(main, slide.get(R + "id")) for slide in root.iter(_P + "sldId")]
+        slides = [part for part in listed if part is not None]
+    except BROKEN as error:
         raise PermanentError("corrupt") from error
-    return Reading(title, total, _pages(presentation))
+    return Reading(package.title, len(slides), _pages(package, main, slides))
 
 
-def _pages(presentation: Any) -> Iterator[Page]:
-    pictures: set[str] = set()
+def _pages(package: Package, main: str, slides: list[str]) -> Iterator[Page]:
+    drawings = DrawingWriter(package)
+    authors = _authors(package, main)
     try:
-        for number, slide in enumerate(presentation.slides, start=1):
+        for number, part in enumerate(slides, start=1):
             writer = PageWriter()
-            _write(writer, slide.shapes, pictures, 0)
-            if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-                _write_text(writer, slide.notes_slide.notes_text_frame)
+            _write_shapes(writer, drawings, package, part)
+            for notes in package.related(part, "notesSlide"):
+                _write_notes(writer, package.xml(notes))
+            for comments in package.related(part, "comments"):
+                _write_comments(writer, package.xml(comments), authors)
             yield writer.page(number)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise PermanentError("corrupt") from error
 
 
-def _write(writer: PageWriter, shapes: Iterable[Any], pictures: set[str], nesting: int) -> None:
-    """What the shapes hold, the title first."""
-    roles = [(shape, shape.placeholder_format.type if shape.is_placeholder else None) for shape in shapes]
+def _write_shapes(writer: PageWriter, drawings: DrawingWriter, package: Package, part: str) -> None:
+    """What the slide's shapes hold, the title first."""
+    root = package.xml(part)
+    tree = None if root is None else root.find(f"{_P}cSld/{_P}spTree")
+    roles = [(shape, _role(shape)) for shape in _shapes(tree)]
     for shape, role in sorted(roles, key=lambda pair: pair[1] not in _TITLES):
-        if role in _LEFT_OUT:
-            continue
-        if role in _TITLES and shape.has_text_frame:
-            writer.add("heading", " ".join(shape.text_frame.text.split()), 1)
-        elif shape.has_text_frame:
-            _write_text(writer, shape.text_frame)
-        elif getattr(shape, "has_table", False):
-            _write_table(writer, shape.table)
-        elif hasattr(shape, "shapes") and nesting < _MAX_NESTING:
-            _write(writer, shape.shapes, pictures, nesting + 1)
-        _write_picture(writer, shape, pictures)
+        body = shape.find(_P + "txBody")
+        if role in _TITLES and body is not None:
+            text = " ".join(paragraph_text(paragraph) for paragraph in body.iter(A + "p"))
+            writer.add("heading", " ".join(text.split()), 1)
+        elif role not in _LEFT_OUT:
+            drawings.write(writer, part, shape)
 
 
-def _write_text(writer: PageWriter, frame: Any) -> None:
-    for paragraph in frame.paragraphs:
-        writer.add("paragraph", paragraph.text.replace("\v", "\n"))
+def _shapes(tree: Any) -> Iterator[Any]:
+    for shape in () if tree is None else tree:
+        if shape.tag == ALTERNATE:
+            yield from alternative(shape)
+        else:
+            yield shape
 
 
-def _write_table(writer: PageWriter, table: Any) -> None:
-    rows = [[" ".join(cell.text.split()) for cell in row.cells] for row in table.rows]
-    for number, cells in enumerate(rows):
-        if any(cells):
-            is_header = number == 0 and table.first_row and len(rows) > 1
-            writer.add_row(cells, is_header=is_header)
+def _role(shape: Any) -> str | None:
+    """What a placeholder is for; None for shapes that are none."""
+    for properties in shape.iterchildren(_P + "nvSpPr", _P + "nvPicPr", _P + "nvGraphicFramePr"):
+        placeholder = properties.find(f"{_P}nvPr/{_P}ph")
+        if placeholder is not None:
+            return str(placeholder.get("type", "obj"))
+    return None
 
 
-def _write_picture(writer: PageWriter, shape: Any, pictures: set[str]) -> None:
-    """The text of a shape's picture, which is its content or its filling."""
-    for blip in shape.element.iter(qn("a:blip")) if not hasattr(shape, "shapes") else ():
-        relationship = shape.part.rels.get(blip.get(qn("r:embed")))
-        if relationship is None or relationship.is_external or relationship.target_part.partname in pictures:
-            continue
-        pictures.add(relationship.target_part.partname)
-        for text in picture_paragraphs(relationship.target_part.blob):
-            writer.add("paragraph", text)
+def _write_notes(writer: PageWriter, root: Any) -> None:
+    for shape in () if root is None else root.iter(_P + "sp"):
+        if _role(shape) not in _LEFT_OUT:
+            for paragraph in shape.iter(A + "p"):
+                writer.add("paragraph", paragraph_text(paragraph))
+
+
+def _authors(package: Package, main: str) -> dict[str, str]:
+    """Names of those who commented, by their ids."""
+    parts = [*package.related(main, "commentAuthors"), *package.related(main, "authors")]
+    roots = [root for root in map(package.xml, parts) if root is not None]
+    return {author.get("id", ""): author.get("name", "") for root in roots for author in root}
+
+
+def _write_comments(writer: PageWriter, root: Any, authors: dict[str, str]) -> None:
+    """Comments of both kinds: those until 2019, and the newer ones with replies."""
+    for comment in () if root is None else root.iter("{*}cm", "{*}reply"):
+        body = comment.find("{*}txBody")
+        text = comment.findtext(_P + "text") or ""
+        if body is not None:
+            text = " ".join(paragraph_text(paragraph) for paragraph in body.iter(A + "p"))
+        author = authors.get(comment.get("authorId", ""), "")
+        if text.strip():
+            writer.add("paragraph", f"Comment by {author}: {text}" if author else f"Comment: {text}")
