@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from docmill.pipeline.errors import DocmillError, PermanentError
 from docmill.pipeline.extract.reading import Survey
 from docmill.pipeline.extract.sandbox.extraction import Elsewhere, GoOn
 from docmill.pipeline.types import Chunk, Hit, Page, Record, Vector, Vectors
+from docmill.pipeline.vector_stores import Scope
 from docmill.worker.app import app
 from docmill.worker.queues import HOUSEKEEPING, WORKER_QUEUES
 
@@ -113,18 +114,29 @@ class FakeExtractor(Part):
         self.unreadable: Mapping[int, DocmillError] = {}
 
     def open(
-        self, path: Path, content_type: str, elsewhere: Elsewhere | None = None, go_on: GoOn = lambda: None
+        self,
+        path: Path,
+        content_type: str,
+        elsewhere: Elsewhere | None = None,
+        go_on: GoOn = lambda: None,
+        *,
+        tenant: Hashable,
     ) -> FakeExtraction:
         self.called("open")
+        assert tenant, "a process reads files of one tenant"
         return FakeExtraction(self, _pages(path), elsewhere, go_on)
 
-    def survey(self, path: Path, content_type: str, go_on: GoOn = lambda: None) -> Survey:
+    def survey(self, path: Path, content_type: str, go_on: GoOn = lambda: None, *, tenant: Hashable) -> Survey:
         self.called("survey")
+        assert tenant
         pages = _pages(path)
         return Survey(len(pages), [number for number, text in enumerate(pages, 1) if text.startswith(SCANNED)])
 
-    def content(self, path: Path, content_type: str, number: int, go_on: GoOn = lambda: None) -> dict[str, Any]:
+    def content(
+        self, path: Path, content_type: str, number: int, go_on: GoOn = lambda: None, *, tenant: Hashable
+    ) -> dict[str, Any]:
         self.called(f"content of page {number}")
+        assert tenant
         go_on()
         pages = _pages(path)
         assert 1 <= number <= len(pages)
@@ -217,9 +229,10 @@ class FakeVectorStore(Part):
         assert timeout > 0
         assert {(tenant, id_) for id_ in record_ids} <= set(self.records), "waits for what was never written"
 
-    def query(self, tenant: int, vector: Vector, top_k: int, document_ids: Sequence[str] | None = None) -> list[Hit]:
+    def query(self, tenant: int, vector: Vector, top_k: int, scope: Scope | None = None) -> list[Hit]:
         self.called("query")
         assert top_k > 0
+        document_ids = None if scope is None else scope.document_ids()
         hits = [
             Hit(id_, float(record.values @ vector))
             for (owner, id_), record in self.records.items()
