@@ -5,6 +5,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from docmill.documents.limits import count_wrong_key
 from docmill.documents.models import ApiKey
 
 
@@ -30,6 +31,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = key_in_force(header)
         if key is None:
+            count_wrong_key(request.META.get("REMOTE_ADDR", "unknown"))
             raise AuthenticationFailed
         return key.user, key
 

@@ -17,7 +17,9 @@ from django.db import DatabaseError
 
 from docmill.api.auth import key_in_force
 from docmill.api.problems import CONTENT_TYPE, WITHOUT_PAGES, problem
+from docmill.api.rate_headers import limited_headers
 from docmill.api.uploads import too_large
+from docmill.documents.limits import LimitReachedError, count_wrong_key
 from docmill.pipeline.errors import DocmillError
 
 Scope = dict[str, Any]
@@ -59,7 +61,7 @@ class BodyGuard:
 
     async def _with_body(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         try:
-            key_id = await _key_id(headers)
+            key_id = await _key_id(headers, (scope.get("client") or ("unknown",))[0])
             body = _Body(receive, settings.MAX_UPLOAD_BYTES + _FORM_BYTES, _announced(headers))
             if self._reading[key_id] >= settings.LIMIT_UPLOADS_AT_ONCE:
                 raise _RefusedError(
@@ -109,15 +111,19 @@ class _Body:
         return message
 
 
-async def _key_id(headers: dict[bytes, bytes]) -> int:
+async def _key_id(headers: dict[bytes, bytes], address: str) -> int:
     """The id of the key that the request is sent with."""
     try:
         key = await sync_to_async(key_in_force)(headers.get(b"authorization", b""))
+        if key is not None:
+            return key.pk
+        if headers.get(b"authorization"):
+            await sync_to_async(count_wrong_key)(address)
     except DatabaseError:
         raise _RefusedError(DocmillError("database_unavailable")) from None
-    if key is None:
-        raise _RefusedError(DocmillError("unauthenticated"))
-    return key.pk
+    except LimitReachedError as error:
+        raise _RefusedError(error) from None
+    raise _RefusedError(DocmillError("unauthenticated"))
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:
@@ -133,7 +139,9 @@ async def _refuse(send: Send, error: DocmillError) -> None:
     headers = {"Content-Type": CONTENT_TYPE, "Connection": "close", **WITHOUT_PAGES}
     if error.code == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="docmill"'
-    if error.code in ("too_many_requests", "database_unavailable"):
+    if isinstance(error, LimitReachedError):
+        headers |= limited_headers(error)
+    elif error.code in ("too_many_requests", "database_unavailable"):
         headers["Retry-After"] = "5"
     lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.kind.status, "headers": lines})

@@ -4,6 +4,7 @@ import base64
 import re
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DataError
 from rest_framework.exceptions import NotFound
@@ -12,6 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from docmill.api.rate_headers import rate_limit_headers
+from docmill.documents.limits import Allowance, count_request
+from docmill.documents.models import ApiKey
 from docmill.pipeline.errors import PermanentError
 
 _OWN = re.compile(rb"(?:[orp]=[^&=]+(?:&|\Z))+")
@@ -19,15 +23,25 @@ _OWN = re.compile(rb"(?:[orp]=[^&=]+(?:&|\Z))+")
 
 
 class KnownParameters(APIView):
-    """A view that takes the query parameters in `parameters` and no others."""
+    """A view that takes the query parameters in `parameters` and no others, so many times a minute from a key."""
 
     parameters: tuple[str, ...] = ()
+    _allowance: Allowance | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if isinstance(request.auth, ApiKey):
+            self._allowance = count_request("key", str(request.auth.pk), settings.LIMIT_REQUESTS_PER_MINUTE)
         if unknown := sorted(set(request.query_params) - set(self.parameters)):
             there_are = f"there are {', '.join(self.parameters)}" if self.parameters else "there are none here"
             raise PermanentError("bad_request", f"Unknown parameter {unknown[0][:100]!r}; {there_are}.")
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self._allowance is not None and "RateLimit" not in response.headers:
+            for name, value in rate_limit_headers(self._allowance).items():
+                response.headers[name] = value
+        return response
 
 
 class ByCursor(CursorPagination):

@@ -12,6 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from docmill import sentry
+from docmill.api.rate_headers import limited_headers
+from docmill.documents.limits import LimitReachedError
 from docmill.pipeline.errors import CATALOGUE, DocmillError, is_disk_full
 
 log = structlog.get_logger("docmill.problems")
@@ -51,6 +53,9 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response:
     response = Response(problem(error), status=error.kind.status, content_type=CONTENT_TYPE)
     if error.code == "unauthenticated":
         response["WWW-Authenticate"] = 'Bearer realm="docmill"'
+    if isinstance(error, LimitReachedError):
+        for name, value in limited_headers(error).items():
+            response[name] = value
     if error.kind.status in (503, 507):
         response["Retry-After"] = "5"
     return response

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "docmill.api.headers.security_headers",
     "django.middleware.security.SecurityMiddleware",
+    "docmill.api.throttling.address_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
@@ -164,6 +165,16 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 # A body that sends nothing for so long, or after ten seconds of waiting less than this, is given up.
 BODY_IDLE_SECONDS = env.float("BODY_IDLE_SECONDS", 30.0)
 BODY_BYTES_PER_SECOND = env.int("BODY_BYTES_PER_SECOND", 10_000)
+# --- limits for everyone (docs/limits.md); 0: none ---
+LIMIT_REQUESTS_PER_MINUTE = env.int("LIMIT_REQUESTS_PER_MINUTE", 6_000)  # a key
+LIMIT_ADDRESS_REQUESTS_PER_MINUTE = env.int("LIMIT_ADDRESS_REQUESTS_PER_MINUTE", 30_000)
+LIMIT_WRONG_KEYS_PER_MINUTE = env.int("LIMIT_WRONG_KEYS_PER_MINUTE", 60)  # an address
+LIMIT_DOCUMENTS_PER_DAY = env.int("LIMIT_DOCUMENTS_PER_DAY", 100_000)  # this and the following a tenant
+LIMIT_BYTES_PER_DAY = env.int("LIMIT_BYTES_PER_DAY", 100 * 1024**3)
+LIMIT_PAGES_PER_DAY = env.int("LIMIT_PAGES_PER_DAY", 1_000_000)
+LIMIT_TOKENS_PER_DAY = env.int("LIMIT_TOKENS_PER_DAY", 1_000_000_000)  # that were embedded anew
+# Whether uploads are taken while Redis, which counts them, is away.
+UPLOADS_WITHOUT_LIMITS = env.bool("UPLOADS_WITHOUT_LIMITS", False)
 # Uploads that one key may send at once to one web process.
 LIMIT_UPLOADS_AT_ONCE = env.int("LIMIT_UPLOADS_AT_ONCE", 16)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # the form's other fields, bytes

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from docmill.documents.limits import spend
 from docmill.documents.locks import DocumentLock
 from docmill.documents.models import Chunk, Document
 from docmill.documents.stage_clock import StageClock
@@ -63,6 +64,9 @@ class Attempt:
 
     def chunks_ready(self, batch: EmbeddedBatch) -> None:
         self.document.vectors_reused += batch.reused
+        tokens = sum(chunk.token_count for chunk in batch.chunks)
+        # Which of a batch came from the cache is not told: they are as long as the others on average.
+        spend(self.document.user_id, tokens=round(tokens * (1 - batch.reused / max(len(batch.chunks), 1))))
         rows = [self._row(chunk, key) for chunk, key in zip(batch.chunks, batch.keys, strict=True)]
         self._go_on()
         with transaction.atomic():
@@ -106,6 +110,7 @@ class Attempt:
 
     def close(self, **fields: Any) -> None:
         """Write how the attempt ended."""
+        spend(self.document.user_id, pages=self.document.pages_done)
         self._note_time()
         self._write(claimed_at=None, timings=self.document.timings, **fields)
         for name, value in {"claimed_at": None, **fields}.items():

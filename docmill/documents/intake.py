@@ -10,6 +10,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from docmill import adapters
 from docmill.documents.enqueueing import enqueue_document
+from docmill.documents.limits import check_quota, spend
 from docmill.documents.models import Document
 from docmill.pipeline.errors import DocmillError
 from docmill.pipeline.extract import detect_type
@@ -36,6 +37,7 @@ def accept(user_id: int, upload: Upload, *, enqueue: bool = True) -> tuple[Docum
     """
     if existing := _existing(user_id, upload.sha256):
         return existing, False
+    check_quota(user_id, upload.size_bytes)
     content_type = detect_type(upload.path, upload.filename)
     document_id = uuid.uuid4()
     document = Document(
@@ -64,6 +66,7 @@ def accept(user_id: int, upload: Upload, *, enqueue: bool = True) -> tuple[Docum
     except DataError:  # something that no check at the door knows of
         _discard(document)
         raise
+    spend(user_id, documents=1, bytes=upload.size_bytes)
     log.info("document_accepted", document_id=str(document_id), user_id=user_id, bytes=upload.size_bytes)
     return document, True
 

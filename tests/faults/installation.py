@@ -110,7 +110,13 @@ class Installation:
         endpoints = Endpoints(
             self.postgres.url, self.valkey.url, self.s3.url, self.s3.access_key, self.s3.secret_key
         ).environ()
-        environ = endpoints | LIMITS | self._settings | {"DOCMILL_TEMP_DIR": str(self.temp)}
+        environ = (
+            endpoints
+            | {"UPLOADS_WITHOUT_LIMITS": "true"}
+            | LIMITS
+            | self._settings
+            | {"DOCMILL_TEMP_DIR": str(self.temp)}
+        )
         if self.gemini and self.pinecone:
             environ |= {"EMBEDDER": "gemini", "GEMINI_API_KEY": self.gemini.key, "GEMINI_BASE_URL": self.gemini.url}
             environ |= {"VECTOR_STORE": "pinecone", "PINECONE_API_KEY": self.pinecone.key}

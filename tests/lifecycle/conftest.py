@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -58,6 +59,7 @@ def database(database_url: str, django_db_blocker: "pytest.FixtureRequest") -> I
 @pytest.fixture
 def house(database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
     house = House(tmp_path)
+    monkeypatch.setattr(settings, "UPLOADS_WITHOUT_LIMITS", True)  # there is no Redis here
     parts = {
         "originals": lambda: house.originals,
         "extractor": lambda: house.extractor,
