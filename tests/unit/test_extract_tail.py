@@ -60,6 +60,7 @@ def test_slides_come_in_the_order_they_are_shown_with_their_pictures(tmp_path: P
 def test_pictures_in_sheets_are_read_on_their_sheet(tmp_path: Path) -> None:
     picture = Path(png(tmp_path, "The lighthouse keeper counts the ships")).read_bytes()
     kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
     def links(kind: str, target: str) -> str:
         return (
@@ -70,7 +71,8 @@ def test_pictures_in_sheets_are_read_on_their_sheet(tmp_path: Path) -> None:
     path.write_bytes((DATA / "book.xlsx").read_bytes())
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("xl/worksheets/_rels/sheet1.xml.rels", links("drawing", "../drawings/drawing1.xml"))
-        archive.writestr("xl/drawings/drawing1.xml", "<drawing/>")
+        blip = f'<a:blip xmlns:a="{drawing}" xmlns:r="{kinds}" r:embed="r1"/>'
+        archive.writestr("xl/drawings/drawing1.xml", f"<drawing>{blip}</drawing>")
         archive.writestr("xl/drawings/_rels/drawing1.xml.rels", links("image", "/xl/media/image1.png"))
         archive.writestr("xl/media/image1.png", picture)
     budget, notes = pages_of(path)

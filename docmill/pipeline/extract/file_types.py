@@ -26,7 +26,7 @@ ACCEPTED = (
     FileType("plain text", "text/plain", (".txt", ".text", ".log", ".rst"), "text.plain", textual=True),
     FileType("Markdown", "text/markdown", (".md", ".markdown"), "text.plain", textual=True),
     FileType("PowerPoint (PPTX)", _OFFICE + "presentationml.presentation", (".pptx", ".pptm"), "office.pptx"),
-    FileType("Excel (XLSX)", _OFFICE + "spreadsheetml.sheet", (".xlsx", ".xlsm"), "office.kreuzberg_reader"),
+    FileType("Excel (XLSX)", _OFFICE + "spreadsheetml.sheet", (".xlsx", ".xlsm"), "office.xlsx"),
     FileType("old Word (DOC)", "application/msword", (".doc",), "office.legacy"),
     FileType("old PowerPoint (PPT)", "application/vnd.ms-powerpoint", (".ppt",), "office.legacy"),
     FileType("old Excel (XLS)", "application/vnd.ms-excel", (".xls",), "office.legacy"),

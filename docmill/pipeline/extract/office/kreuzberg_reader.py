@@ -1,6 +1,6 @@
-"""The formats that kreuzberg reads for us: XLSX, RTF, EPUB, and the text of MSG and XLS."""
+"""The formats that kreuzberg reads for us: RTF, EPUB, and the text of MSG and XLS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,11 @@ import kreuzberg
 from kreuzberg.exceptions import KreuzbergError
 
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.extract.office.sheet_pictures import picture_texts
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
 
-_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_SHEETS = (_EXCEL, "application/vnd.ms-excel")
+_EXCEL = "application/vnd.ms-excel"
 _MIDNIGHT = " 00:00:00"
 
 
@@ -22,8 +20,7 @@ def read(path: Path, content_type: str) -> Reading:
     """One page a sheet or chapter, where the format has them; otherwise one page."""
     result = extract(path, content_type)
     metadata = dict(result.metadata)
-    pictures = picture_texts(path) if content_type == _EXCEL else {}
-    pages = list(_pages(result, content_type, pictures))
+    pages = list(_pages(result, content_type))
     title = clean(str(metadata.get("title") or metadata.get("subject") or "")).strip()
     return Reading(title or None, len(pages), iter(pages))
 
@@ -43,8 +40,7 @@ def extract(path: Path, content_type: str) -> Any:
         raise PermanentError("encrypted" if encrypted else "corrupt") from error
 
 
-def _pages(result: Any, content_type: str, pictures: dict[str, list[str]]) -> Iterator[Page]:
-    """The pages; `pictures` are texts of sheets' pictures, by the sheet's name, and stand after its rows."""
+def _pages(result: Any, content_type: str) -> Iterator[Page]:
     nodes = (result.document or {}).get("nodes", [])
     if not nodes:
         writer = PageWriter()
@@ -52,30 +48,16 @@ def _pages(result: Any, content_type: str, pictures: dict[str, list[str]]) -> It
             writer.add("paragraph", block)
         yield writer.page(1)
         return
-    break_level = 2 if content_type in _SHEETS else 1 if content_type == "application/epub+zip" else 0
-    writer, number, name = PageWriter(), 1, ""
+    break_level = 2 if content_type == _EXCEL else 1 if content_type == "application/epub+zip" else 0
+    writer, number = PageWriter(), 1
     for node in nodes:
         content = node["content"]
         starts_page = content["node_type"] == "heading" and content.get("level") == break_level
-        if starts_page:
-            if len(writer):
-                _write_pictures(writer, pictures.pop(name, ()))
-                yield writer.page(number)
-                writer, number = PageWriter(), number + 1
-            name = content.get("text") or ""
+        if starts_page and len(writer):
+            yield writer.page(number)
+            writer, number = PageWriter(), number + 1
         _write(writer, content, _depth(nodes, node))
-    _write_pictures(writer, pictures.pop(name, ()))
     yield writer.page(number)
-    for name, texts in pictures.items():  # sheets without a row
-        number, writer = number + 1, PageWriter()
-        writer.add("heading", name, break_level)
-        _write_pictures(writer, texts)
-        yield writer.page(number)
-
-
-def _write_pictures(writer: PageWriter, texts: Iterable[str]) -> None:
-    for text in texts:
-        writer.add("paragraph", text)
 
 
 def _depth(nodes: list[dict[str, Any]], node: dict[str, Any]) -> int:
