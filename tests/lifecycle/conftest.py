@@ -59,7 +59,8 @@ def database(database_url: str, django_db_blocker: "pytest.FixtureRequest") -> I
 @pytest.fixture
 def house(database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> House:
     house = House(tmp_path)
-    monkeypatch.setattr(settings, "UPLOADS_WITHOUT_LIMITS", True)  # there is no Redis here
+    for what in ("DOCUMENTS", "BYTES", "PAGES", "TOKENS"):  # counted in Redis, which is not here
+        monkeypatch.setattr(settings, f"LIMIT_{what}_PER_DAY", 0)
     parts = {
         "originals": lambda: house.originals,
         "extractor": lambda: house.extractor,
