@@ -69,13 +69,13 @@ class CachedEmbedder:
 
 
 def docmill_rows(embedder: LocalEmbedder) -> Iterator[Row]:
-    for target, limit in SIZES:
+    for target, limit in sorted({*SIZES, embedder.chunk_sizes}):
         chunker = Chunker(embedder.count_tokens, ChunkOptions(target, limit))
 
         def split(text: str, chunker: Chunker = chunker) -> list[tuple[Span, str]]:
             return [((c.start, c.end), embedding_text(c)) for c in chunker.chunks([Page(1, text)])]
 
-        is_default = (target, limit) == (ChunkOptions().target_tokens, ChunkOptions().max_tokens)
+        is_default = (target, limit) == embedder.chunk_sizes
         suffix = "" if is_default else f" {target}/{limit}"
         yield Row(f"docmill{suffix}", split, limit, ranked_with_words=True)
         if is_default:

@@ -161,12 +161,15 @@ def chunker(options: dict[str, Any]) -> Chunker:
 
     Raises ValueError for sizes that do not fit the model or each other.
     """
-    chosen = {
-        "target_tokens": settings.CHUNK_TARGET_TOKENS or None,
-        "max_tokens": settings.CHUNK_MAX_TOKENS or None,
-        "overlap": settings.CHUNK_OVERLAP if settings.CHUNK_OVERLAP >= 0 else None,
-    } | options
-    sizes = ChunkOptions(**{name: value for name, value in chosen.items() if value is not None})
+    target, most = embedder().chunk_sizes
+    sizes = ChunkOptions(
+        **{
+            "target_tokens": settings.CHUNK_TARGET_TOKENS or target,
+            "max_tokens": settings.CHUNK_MAX_TOKENS or most,
+            "overlap": max(settings.CHUNK_OVERLAP, 0),
+        }
+        | options
+    )
     limit = embedder().max_tokens - PATH_CHARACTERS
     if sizes.max_tokens > limit:
         raise ValueError(f"max_tokens may be {limit} at most with the model {embedder().model}.")

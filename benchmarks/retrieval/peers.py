@@ -43,7 +43,7 @@ class CachedEmbedder:
 
 def docmill_chunks_by_cosine(questions: QuestionSet, embedder: CachedEmbedder) -> Ranker:
     """docmill's chunks, ranked by cosine similarity alone."""
-    chunker = Chunker(embedder.embedder.count_tokens, ChunkOptions())
+    chunker = Chunker(embedder.embedder.count_tokens, ChunkOptions(*embedder.embedder.chunk_sizes))
     return _by_cosine(
         [[embedding_text(chunk) for chunk in chunker.chunks([Page(1, text)])] for text in questions.paragraphs],
         embedder,

@@ -30,10 +30,12 @@ _OUTSIDE = (
     "WORKER",
 )
 
+_SHARED = "DOCMILL_MODELS"  # models belong to no system
+
 
 def own_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment without what names parts of another system, plus `extra`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OUTSIDE)}
+    kept = {name: value for name, value in os.environ.items() if name == _SHARED or not name.startswith(_OUTSIDE)}
     return kept | dict(extra or {})
 
 

@@ -55,4 +55,11 @@ def rebuild() -> str:
         f"in use: {target}. Start docmill's web, worker and housekeeping processes again with these settings now:"
         " those with the old ones answer searches with 503 and leave documents in the queue."
     )
-    return done if old is None else f"{done} Once they run, the vectors in the old index ({old}) can be removed."
+    if old is None:
+        return done
+    if old.model != target.model:
+        done += (
+            " Documents of until now keep the chunks that were cut for the old model; upload them anew to have them cut"
+            f" for {target.model}."
+        )
+    return f"{done} Once they run, the vectors in the old index ({old}) can be removed."

@@ -14,13 +14,15 @@ class Embedder(Protocol):
     """What the pipeline and the search need of an embedding model.
 
     `model` and `dimension` are recorded with every index built with it; `max_tokens` is the model's limit for one
-    text; `batch_size` is how many texts one call takes at most, `concurrency` how many calls of one document may be in
-    flight at once.
+    text; `chunk_sizes` are the target and the limit of a chunk that measured best with it, in its tokens
+    (docs/decisions/0011-chunking.md); `batch_size` is how many texts one call takes at most, `concurrency` how many
+    calls of one document may be in flight at once.
     """
 
     model: str
     dimension: int
     max_tokens: int
+    chunk_sizes: tuple[int, int]
     batch_size: int
     concurrency: int
 

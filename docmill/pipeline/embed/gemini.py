@@ -60,6 +60,7 @@ class GeminiEmbedder:
 
     model = "gemini-embedding-001"
     max_tokens = 1000  # by an estimate, hence half of what the model reads
+    chunk_sizes = (110, 154)
     concurrency = 4
 
     def __init__(

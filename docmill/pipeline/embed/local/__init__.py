@@ -17,7 +17,7 @@ LOCAL_MODELS: Mapping[str, LocalModel] = {
     "minilm": LocalModel("all-MiniLM-L6-v2-int8", "docmill.pipeline.embed.local.minilm"),
 }
 """The setting LOCAL_MODEL, and what it names."""
-DEFAULT_LOCAL_MODEL = "minilm"
+DEFAULT_LOCAL_MODEL = "multilingual"
 """What an installation gets that has no index yet."""
 
 

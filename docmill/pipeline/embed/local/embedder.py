@@ -33,6 +33,7 @@ class LocalEmbedder(ABC):
     model: str
     dimension = 384
     max_tokens: int
+    chunk_sizes: tuple[int, int]
     batch_size = 16
     concurrency = 1
     group = 1

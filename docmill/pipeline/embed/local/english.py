@@ -23,6 +23,7 @@ class BgeSmallEnglish(WordPieceEmbedder):
 
     model = "bge-small-en-v1.5-int8"
     max_tokens = 512 - SPECIAL_TOKENS
+    chunk_sizes = (110, 154)
     query_prefix = "Represent this sentence for searching relevant passages: "
 
     def model_file(self) -> Path:

