@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # Tests that share a system stay in one process (tests/conftest.py).
 IN_PARALLEL := -n 2 --dist loadgroup
 
-.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings sweep isolation clean
+.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings sweep isolation clean
 
 install: $(VENV)/.installed
 
@@ -95,6 +95,10 @@ bench-encodings: $(BENCH)/.installed
 bench-embed: install
 	$(BIN)/python -m benchmarks.embedding $(if $(JSON),--json "$(JSON)")
 
+# Memory, loading and groups of the local models.
+bench-models: install
+	DJANGO_SETTINGS_MODULE=docmill.config.settings $(BIN)/python -m benchmarks.local_models $(if $(JSON),--json "$(JSON)")
+
 bench-memory: install
 	$(BIN)/python -m benchmarks.memory $(if $(JSON),--json "$(JSON)")
 
@@ -106,7 +110,7 @@ isolation: install
 	$(BIN)/python -m tests.isolation.run
 	$(BIN)/python -m tests.isolation.run --user other
 
-bench: bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-memory bench-spread bench-encodings
+bench: bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings
 
 clean:
 	rm -rf $(VENV) $(BENCH)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from docmill.cli.background import BackgroundSystem, background_system, own_environ
@@ -48,6 +49,14 @@ def test_its_documents_are_found_with_the_key_of_then(owner: Tenant) -> None:
     }
     assert owner.search("Who trims the lamp?")[0]["filename"] == "lighthouse.md"
     assert owner.search("ERR-7781-QX")[0]["filename"] == "parts.txt"
+
+
+def test_it_keeps_the_model_of_its_index(earlier: BackgroundSystem) -> None:
+    running = earlier.home.running()
+    assert running is not None
+    with psycopg.connect(running.environ["DATABASE_URL"]) as session:
+        rows = session.execute("SELECT model, active FROM api_vectorindex").fetchall()
+    assert rows == [("all-MiniLM-L6-v2-int8", True)]
 
 
 def test_its_originals_and_contents_are_known(owner: Tenant) -> None:

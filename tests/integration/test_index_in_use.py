@@ -21,6 +21,7 @@ from docmill.cli.background import BackgroundSystem
 from docmill.cli.index import rebuild
 from docmill.documents.models import ApiKey, Chunk, Document, VectorIndex
 from docmill.documents.vector_index import index_is_ours, setup_index, verify_index_name
+from docmill.pipeline.embed.local import DEFAULT_LOCAL_MODEL, LOCAL_MODELS
 from docmill.pipeline.errors import PermanentError
 from tests.contract.pinecone_server import PineconeServer
 
@@ -159,3 +160,40 @@ def test_an_index_of_an_earlier_version_gets_its_name_and_address(place: Place) 
     assert VectorIndex.objects.get().store == "pinecone:first"
     assert setup_index().store == "pinecone:first"
     assert VectorIndex.objects.get().address == place.pinecone.indexes["first"].url
+
+
+@pytest.fixture
+def fresh_embedder() -> Iterator[None]:
+    """The embedder is chosen anew in the test, and after it."""
+    adapters.embedder.cache_clear()
+    yield
+    adapters.embedder.cache_clear()
+
+
+def test_a_local_model_that_no_setting_names_is_that_of_the_index_in_use(place: Place, fresh_embedder: None) -> None:
+    for name, local in LOCAL_MODELS.items():
+        VectorIndex.objects.filter(active=True).update(model=local.model)
+        adapters.embedder.cache_clear()
+        assert adapters.local_model() == name
+        assert adapters.embedder().model == verify_index_name().model == local.model
+
+
+def test_without_an_index_or_with_one_of_a_service_it_is_the_default(place: Place) -> None:
+    VectorIndex.objects.filter(active=True).update(model="gemini-embedding-001")
+    assert adapters.local_model() == DEFAULT_LOCAL_MODEL
+    VectorIndex.objects.all().delete()
+    assert adapters.local_model() == DEFAULT_LOCAL_MODEL
+
+
+def test_a_setting_that_names_another_local_model_is_a_mismatch(
+    place: Place, fresh_embedder: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    VectorIndex.objects.filter(active=True).update(model=LOCAL_MODELS["minilm"].model)
+    monkeypatch.setattr(settings, "LOCAL_MODEL", "english")
+    with pytest.raises(PermanentError, match=r"all-MiniLM.*bge-small.*docmill reindex") as raised:
+        verify_index_name()
+    assert raised.value.code == "index_mismatch"
+    monkeypatch.setattr(settings, "LOCAL_MODEL", "klingon")
+    adapters.embedder.cache_clear()
+    with pytest.raises(PermanentError, match="multilingual, english, minilm"):
+        adapters.embedder()

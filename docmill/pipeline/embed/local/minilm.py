@@ -30,5 +30,5 @@ class MiniLm(WordPieceEmbedder):
     def tokenizer_file(self) -> Path:
         return _TOKENIZER
 
-    def _pooled(self, batch: PaddedBatch) -> Vectors:
+    def pooled(self, batch: PaddedBatch) -> Vectors:
         return mean_pooled(self._states(batch), batch.mask)

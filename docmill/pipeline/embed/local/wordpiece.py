@@ -40,7 +40,7 @@ class WordPieceEmbedder(LocalEmbedder):
         counts: list[int] = self._tokenizer.count_tokens_batch(list(texts))
         return counts
 
-    def _ids(self, text: str) -> Ids:
+    def ids(self, text: str) -> Ids:
         return cut(self._tokenizer.encode(text).ids, self.max_tokens + SPECIAL_TOKENS)
 
     def _states(self, batch: PaddedBatch) -> NDArray[np.float32]:

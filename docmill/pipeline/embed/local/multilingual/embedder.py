@@ -42,10 +42,10 @@ class MultilingualE5(LocalEmbedder):
         """The number of SentencePiece tokens of each text, without special ones and prefix."""
         return [len(self._tokenizer.encode(text)) for text in texts]
 
-    def _ids(self, text: str) -> Ids:
+    def ids(self, text: str) -> Ids:
         return cut([_START, *self._tokenizer.encode(text), _END], _LONGEST)
 
-    def _pooled(self, batch: PaddedBatch) -> Vectors:
+    def pooled(self, batch: PaddedBatch) -> Vectors:
         inputs = {"words": self._word_vectors(batch.ids), "mask": batch.mask.astype(np.int32)}
         states = np.asarray(self._session.run(["last_hidden_state"], inputs)[0], dtype=np.float32)
         return mean_pooled(states, batch.mask)

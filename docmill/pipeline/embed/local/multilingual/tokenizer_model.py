@@ -1,7 +1,7 @@
 """XLM-RoBERTa's tokenizer as a SentencePiece model: the vocabulary out of the packed model, SentencePiece's own rules.
 
 SentencePiece rather than Hugging Face's tokenizers: the same ids, 14 times as fast, a fifth of the memory
-(docs/decisions/0013-local-models.md).
+(docs/decisions/0014-local-models.md).
 """
 
 from typing import Any
