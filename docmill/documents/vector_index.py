@@ -85,6 +85,7 @@ def make_wanted_index() -> None:
             f"{error.message} It is the index in use, with {documents} documents. If it is lost, name a new one in"
             " PINECONE_INDEX and run 'docmill reindex'.",
         ) from error
+    adapters.vector_store().setup()  # it is there, perhaps in the form of an earlier version
 
 
 def wanted_index() -> VectorIndex:
