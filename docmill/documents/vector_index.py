@@ -69,12 +69,16 @@ def index_is_ours(*, hold: bool = False) -> bool:
 
 
 def make_wanted_index() -> None:
-    """Create the store's index where it is missing, but never anew while documents are in it: an empty one would answer
-    every search with nothing."""
+    """Create the store's index where it is missing or of an earlier version's form, but never anew while documents are
+    in it: an empty one would answer every search with nothing."""
     active = VectorIndex.objects.filter(active=True).first()
     documents = Document.objects.completed().count()
-    if active is None or not documents or not _has_wanted_name(active):
-        return adapters.vector_store().setup()
+    if active is not None and documents and _has_wanted_name(active):
+        _check_in_use(documents)
+    adapters.vector_store().setup()
+
+
+def _check_in_use(documents: int) -> None:
     try:
         adapters.vector_store().check()
     except PermanentError as error:
@@ -85,7 +89,6 @@ def make_wanted_index() -> None:
             f"{error.message} It is the index in use, with {documents} documents. If it is lost, name a new one in"
             " PINECONE_INDEX and run 'docmill reindex'.",
         ) from error
-    adapters.vector_store().setup()  # it is there, perhaps in the form of an earlier version
 
 
 def wanted_index() -> VectorIndex:

@@ -38,7 +38,7 @@ def prepared_files(models: Path) -> Path:
     if _is_whole(folder):
         return folder
     try:
-        models.mkdir(mode=0o700, parents=True, exist_ok=True)
+        models.mkdir(parents=True, exist_ok=True)
         with _held(models):
             if not _is_whole(folder):
                 _make(folder)
