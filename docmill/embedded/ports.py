@@ -1,6 +1,8 @@
-"""Ports for one home: chosen once, kept as long as they are free."""
+"""Ports for one home: chosen once, kept as long as they are free, and reserved between choosing and listening."""
 
+import fcntl
 import json
+import os
 import random
 import socket
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 # Below the range from which systems take ports for outgoing connections, so that a server finds its own again.
 PORTS = range(20_000, 32_000)
+_RESERVATIONS = Path("/tmp")  # noqa: S108 (one place for all processes of a user, whatever their TMPDIR)
 
 
 def is_free(port: int) -> bool:
@@ -23,11 +26,29 @@ def is_free(port: int) -> bool:
 
 
 def free_port(taken: Sequence[int] = ()) -> int:
-    """A free port outside of `taken`. Raises OSError when none is left."""
+    """A free port outside of `taken`, this process's until it ends: no other docmill of this user gets it meanwhile.
+    Raises OSError when none is left."""
     for port in random.sample(PORTS, len(PORTS)):
-        if port not in taken and is_free(port):
+        if port not in taken and _reserved(port) and is_free(port):
             return port
     raise OSError(f"no free port between {PORTS.start} and {PORTS.stop}")
+
+
+def _reserved(port: int) -> bool:
+    """Lock the port's file; False when another process has it. The lock is held by a descriptor that stays open, so it
+    goes with the process. Where no such file can be had, nothing is reserved."""
+    folder = _RESERVATIONS / f"docmill-ports-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return False
+    return True
 
 
 def kept_ports(file: Path, names: Sequence[str]) -> dict[str, int]:

@@ -29,6 +29,8 @@ SAMPLES = sorted((ROOT / "docmill" / "samples").glob("*.[pd]*"))
 QUESTION = ("How many hens may a tenant keep?", "Up to six hens")
 UNDER_LOAD = 40
 """Small documents that are uploaded while a worker is killed, and again while a new version is rolled out."""
+PAUSE = 0.5
+"""Seconds between two uploads: load, not an attack."""
 PATIENCE = 300.0
 """Seconds for a container to get ready, or a document to end, on a machine that is busy with others."""
 
@@ -197,6 +199,7 @@ def load(tenant: Tenant, what: str) -> Iterator[list[str]]:
             except BaseException as error:
                 failed.append(error)
                 return
+            done.wait(PAUSE)
 
     uploads = threading.Thread(target=go)
     uploads.start()

@@ -4,6 +4,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -160,3 +162,20 @@ def test_only_the_owner_reads_a_homes_secrets_and_data(home: Path, started: Star
     guessed = server.url.replace(secret.read_text(), "guess")
     with redis.Redis.from_url(guessed) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
+
+
+def test_two_processes_that_choose_ports_at_once_choose_different_ones() -> None:
+    program = "from docmill.embedded import ports; ports.PORTS = range(20_000, 20_400)\n" + (
+        "print(*(ports.free_port() for _ in range(100))); input()"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    chosen: list[str] = []
+    for process in both:
+        assert process.stdout is not None
+        chosen += process.stdout.readline().split()
+    for process in both:
+        process.communicate("\n")
+    assert len(chosen) == len(set(chosen)) == 200
