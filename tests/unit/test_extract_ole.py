@@ -82,7 +82,8 @@ def test_a_message_is_read_with_its_attachments(tmp_path: Path) -> None:
     attached = (("note.txt", b"an attached note"), ("junk.bin", b"\0\1"), ("rules.pdf", pdf))
     first, note, rules = pages_of(written(tmp_path, "a.msg", message(*attached)))
     assert [text for _, text in blocks_of(first)] == [
-        "Subject: The boat", 'From: "Ann" <ann@example.org>', "Hello,", "the boat is late.",
+        "Subject: The boat", "From: Ann <ann@example.org>", "Attachments: note.txt, junk.bin, rules.pdf", "Hello,",
+        "the boat is late.",
     ]  # fmt: skip
     assert (note.number, note.text) == (2, "an attached note")
     assert rules.number == 3 and SENTENCES[0] in rules.text

@@ -45,6 +45,8 @@ _BEFORE = 1024
 """Bytes of a line in the sample that stand before its first one beyond ASCII."""
 _MAX_BROKEN = 0.01
 """Share of broken sequences up to which text is still UTF-8 (a cut, a stray byte) rather than something else."""
+_MIN_CONFIDENCE = 0.05
+"""Below it, which is a word or two, the western encoding is likelier than what the detector names."""
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _NEVER_PLAIN = ("utf-16", "utf-32", "iso2022", "hz")
 _NOT_PLAIN = re.compile(rb"[\x00\x1b]|~\{")
@@ -93,6 +95,8 @@ def guess(data: bytes) -> str:
         sample, encoding_era=EncodingEra.ALL & ~EncodingEra.MAINFRAME, compat_names=False, max_bytes=_SAMPLE
     )
     codec = codec_of(found["encoding"] or "")
+    if codec and found["confidence"] < _MIN_CONFIDENCE:
+        codec = "cp1252"
     if b"\0" in sample or found["encoding"] is None:
         codec = wide_codec(sample) or codec
     return codec or _last_resort(data)

@@ -1,11 +1,15 @@
 """UTF-16 and UTF-32 without a byte order mark, told by which bytes of each character vary."""
 
+import re
 import unicodedata
 from collections import Counter
 
 _STRANGE = frozenset(("Cc", "Cn", "Co", "Cs"))
 _MAX_STRANGE = 0.05
 """Share of controls and unassigned characters that a text may hold; bytes that are no text have more."""
+_CONTROLS = re.compile(rb"[\x01-\x08\x0b\x0e-\x1f]")
+_MIN_CONTROLS = 0.02
+"""Share of bytes that would be controls in other encodings: low bytes of Chinese, where there are no NULs."""
 _MIN_SAMENESS = 0.015
 """The chance that the high bytes of two characters are the same; among random bytes it is 0.004, in Chinese 0.03."""
 
@@ -21,6 +25,8 @@ def wide_codec(sample: bytes) -> str | None:
         for codec, top, plane in (("utf-32-le", 3, 2), ("utf-32-be", 0, 1)):
             if not any(sample[top::4]) and max(sample[plane::4]) <= 0x10 and _is_text(sample, codec, 4):
                 return codec
+    if 0 not in sample and len(_CONTROLS.findall(sample)) < _MIN_CONTROLS * len(sample):
+        return None
     even, odd = _sameness(sample[::2]), _sameness(sample[1::2])
     codec = "utf-16-be" if even > odd else "utf-16-le"
     return codec if max(even, odd) > _MIN_SAMENESS and _is_text(sample, codec, 2) else None
