@@ -91,19 +91,22 @@ def _storage() -> None:
     adapters.originals().check()
 
 
-_EMBEDDER_GOOD_FOR = 60.0
-"""Seconds that an answer of the embedder is taken as a sign of life: each one may cost money and quota."""
-_embedder_answered_at = float("-inf")
+class _EmbedderCheck:
+    """One answer of the embedder is a sign of life for a minute: each may cost money and quota."""
 
+    GOOD_FOR = 60.0
+    """Seconds."""
 
-def _embedder() -> None:
-    global _embedder_answered_at
-    if time.monotonic() - _embedder_answered_at < _EMBEDDER_GOOD_FOR:
-        return
-    vector = adapters.embedder().embed_query("ready")
-    if vector.shape != (adapters.embedder().dimension,):
-        raise DocmillError("embedder_rejected", f"The embedder answered with shape {vector.shape}.")
-    _embedder_answered_at = time.monotonic()
+    def __init__(self) -> None:
+        self._answered_at = float("-inf")
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._answered_at < self.GOOD_FOR:
+            return
+        vector = adapters.embedder().embed_query("ready")
+        if vector.shape != (adapters.embedder().dimension,):
+            raise DocmillError("embedder_rejected", f"The embedder answered with shape {vector.shape}.")
+        self._answered_at = time.monotonic()
 
 
 def _vector_store() -> None:
@@ -123,7 +126,7 @@ _CHECKS: list[tuple[str, Callable[[], None]]] = [
     ("broker", _redis(settings.BROKER_URL)),
     ("results", _redis(settings.RESULTS_URL)),
     ("storage", _storage),
-    ("embedder", _embedder),
+    ("embedder", _EmbedderCheck()),
     ("vector_store", _vector_store),
     ("index", _index),
 ]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns:"
-TEXT, TABLE, DRAW, OFFICE, STYLE, FO, PRESENTATION, META = (
+TEXT, TABLE, DRAW, OFFICE, STYLE, FO, PRESENTATION = (
     f"{{{_NAMESPACE}{name}:1.0}}"
-    for name in ("text", "table", "drawing", "office", "style", "xsl-fo-compatible", "presentation", "meta")
+    for name in ("text", "table", "drawing", "office", "style", "xsl-fo-compatible", "presentation")
 )
 HREF = "{http://www.w3.org/1999/xlink}href"
 PAGE_END = "\f"
