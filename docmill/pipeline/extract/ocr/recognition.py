@@ -2,6 +2,9 @@
 
 from importlib import import_module
 
+import cv2
+import numpy as np
+
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.ocr.engine import Image, OcrEngine, OcrOptions, OcrReading
 
@@ -17,11 +20,16 @@ class _Recognition:
 
     def __init__(self) -> None:
         self.options = OcrOptions()
+        self.is_warm = False
         self._loaded: dict[str, OcrEngine] = {}
 
     def use(self, options: OcrOptions) -> None:
         self.options = options
         self._loaded.clear()
+
+    @property
+    def has_engine(self) -> bool:
+        return bool(self._loaded)
 
     def engine(self, name: str) -> OcrEngine:
         if name not in ENGINES:
@@ -35,6 +43,20 @@ class _Recognition:
 _recognition = _Recognition()
 use = _recognition.use
 """(options): read with these from now on, in this process. A process that says nothing has the defaults."""
+
+
+def is_loaded() -> bool:
+    """Whether an engine was needed in this process, or had been when it was forked."""
+    return _recognition.has_engine
+
+
+def warm_up() -> None:
+    """Have the models of the chosen engine loaded, so that forks of this process have them too; once a process."""
+    if _recognition.options.engine == "rapidocr" and not _recognition.is_warm:
+        _recognition.is_warm = True
+        image = np.full((120, 480, 3), 255, np.uint8)
+        cv2.putText(image, "docmill", (20, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, (0, 0, 0), 3)
+        read_image(image)
 
 
 def read_image(image: Image, points_per_pixel: float = 1.0) -> OcrReading:

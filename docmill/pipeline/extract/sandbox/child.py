@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from docmill.pipeline.errors import DocmillError, is_out_of_memory
 from docmill.pipeline.extract.layout.page_content import PageContent, ReadContent, content_frame, content_from
+from docmill.pipeline.extract.ocr import recognition
 from docmill.pipeline.extract.sandbox.frames import page_frame, write_frame
 from docmill.pipeline.extract.sandbox.walls import Walls, confine, limit_processor_time
 
@@ -74,7 +75,7 @@ class _Extractor:
             code, trace = _code_for(error), "".join(traceback.format_exception(error))
             write_frame(self._frames, {"kind": "error", "code": code, "message": "", "trace": trace[-_TRACE:]})
             return code != "memory_limit"
-        write_frame(self._frames, last | {"memory": self._resident_bytes()})
+        write_frame(self._frames, last | {"memory": self._resident_bytes(), "used_ocr": recognition.is_loaded()})
         return True
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,15 @@ class Ended:
     code: int
     rss: int
     was_killed: bool
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a worker's documents have needed so far: readers of these content types, and models for OCR. Loaded by the
+    zygote, it is there when the next extractor begins."""
+
+    types: set[str] = field(default_factory=set)
+    ocr: bool = False
 
 
 class Zygote:
@@ -60,11 +68,9 @@ class Zygote:
         """Whether it can be asked, by this thread."""
         return self._owner == (os.getpid(), threading.get_ident()) and self._popen.poll() is None
 
-    def start(
-        self, readable: Path, writable: Path, user: int | None, types: Collection[str], pipes: tuple[int, int, int]
-    ) -> int:
-        """Fork an extractor that may read and write there, as `user` where that is an id, with the readers of these
-        content types loaded; `pipes` are its ends for requests, frames and errors. Returns a pidfd.
+    def start(self, readable: Path, writable: Path, user: int | None, needs: Needs, pipes: tuple[int, int, int]) -> int:
+        """Fork an extractor that may read and write there, as `user` where that is an id, with what it `needs` loaded;
+        `pipes` are its ends for requests, frames and errors. Returns a pidfd.
 
         Raises TransientError `extractor_crashed` when the zygote is no more.
         """
@@ -73,7 +79,8 @@ class Zygote:
             "readable": str(readable),
             "writable": str(writable),
             "user": user,
-            "types": sorted(types),
+            "types": sorted(needs.types),
+            "has_ocr": needs.ocr,
         }
         _, handles = self._ask(request, pipes)
         return handles[0]

@@ -14,7 +14,7 @@ from docmill.pipeline.errors import DocmillError
 from docmill.pipeline.extract.ocr.engine import OcrOptions
 from docmill.pipeline.extract.reading import Survey
 from docmill.pipeline.extract.sandbox.extraction import Elsewhere, Extraction, GoOn
-from docmill.pipeline.extract.sandbox.launching import Zygote
+from docmill.pipeline.extract.sandbox.launching import Needs, Zygote
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.running import RunningExtractor
 from docmill.pipeline.extract.sandbox.walls import Walls
@@ -44,7 +44,7 @@ class ExtractorProcess:
         self._ocr = ocr or OcrOptions()
         self._reader = reader
         self._walls_required = walls_required
-        self._types: set[str] = set()
+        self._needs = Needs()
         self._zygote: Zygote | None = None
         self._running: RunningExtractor | None = None
 
@@ -110,7 +110,7 @@ class ExtractorProcess:
         **request: Any,
     ) -> Extraction:
         process = self._process(tenant)
-        self._types.add(content_type)
+        self._needs.types.add(content_type)
         numbers = sorted(elsewhere.numbers) if elsewhere else []
         request |= {"path": str(process.lend(path)), "content_type": content_type, "elsewhere": numbers}
         process.send(request, time.monotonic() + self.limits.page_seconds)
@@ -136,7 +136,7 @@ class ExtractorProcess:
             self.end_process()
         if self._running is None:
             self._zygote = self._zygote or Zygote(self.limits, self._reader, self._ocr)
-            self._running = RunningExtractor(self._zygote, self.limits, tenant, self._types)
+            self._running = RunningExtractor(self._zygote, self.limits, tenant, self._needs)
             if self._walls_required:
                 self._refuse_without_walls(self._running)
         return self._running

@@ -8,13 +8,13 @@ import select
 import selectors
 import signal
 import time
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from docmill.pipeline.errors import DocmillError, PermanentError, TransientError
 from docmill.pipeline.extract.sandbox.frames import LENGTH, parse_frame
-from docmill.pipeline.extract.sandbox.launching import Zygote
+from docmill.pipeline.extract.sandbox.launching import Needs, Zygote
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.walls import Walls
 from docmill.pipeline.extract.sandbox.workspace import Workspace
@@ -34,9 +34,9 @@ _FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.
 class RunningExtractor:
     """One extractor, which reads documents of one tenant."""
 
-    def __init__(self, zygote: Zygote, limits: SandboxLimits, tenant: Hashable, types: Collection[str]) -> None:
-        """`types` are the content types whose readers are best loaded before."""
+    def __init__(self, zygote: Zygote, limits: SandboxLimits, tenant: Hashable, needs: Needs) -> None:
         self.tenant = tenant
+        self.needs = needs
         self._zygote = zygote
         self._limits = limits
         self._workspace = Workspace()
@@ -54,7 +54,7 @@ class RunningExtractor:
         pipes = their_requests, their_frames, their_errors
         try:
             workspace = self._workspace
-            self._handle = zygote.start(workspace.readable, workspace.writable, workspace.user, types, pipes)
+            self._handle = zygote.start(workspace.readable, workspace.writable, workspace.user, needs, pipes)
         except BaseException:
             self._close_pipes()
             raise
@@ -114,6 +114,7 @@ class RunningExtractor:
         self._documents += 1
         memory = frame.get("memory", 0)
         self._memory = memory if isinstance(memory, int) else 0
+        self.needs.ocr |= frame.get("used_ocr") is True
         self._stale = frame.get("code") in ("memory_limit", "extractor_crashed")
 
     def next_frame(self, deadline: float) -> dict[str, Any] | None:

@@ -93,6 +93,8 @@ class _Zygote:
         for content_type in request["types"]:
             if content_type in BY_CONTENT_TYPE:
                 import_module(f"docmill.pipeline.extract.{BY_CONTENT_TYPE[content_type].module}")
+        if request["has_ocr"]:
+            recognition.warm_up()
 
     def _end(self, grace: float) -> None:
         """Wait so many seconds for the extractor to end, kill it if it does not, and whatever it left; answer how it
