@@ -11,9 +11,10 @@ _MARKDOWN_HEADING = re.compile(r" {0,3}(#{1,6})\s+\S")
 _WIKI_HEADING = re.compile(r"\s*((?:=\s?){1,6})\s*[^=\s][^=]*?\s*((?:=\s?){1,6})\s*$")
 _NUMBERED_HEADING = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_].{1,70}$")
 _LIST_ITEM = re.compile(r"(\s*)(?:[-*+•–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
-_TABLE_ROW = re.compile(r"\s*\|.*\|\s*$")
-_TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*--[\s:|-]*\|?\s*$")
+_TABLE_RULE = re.compile(r"[\s:|-]++$")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
+_LONGEST_HEADING = 300
+"""Characters of a line that may be a heading."""
 _SENTENCE_END = re.compile(r"[.!?,;:。！？]['\")\]]*$")
 
 
@@ -32,9 +33,9 @@ def find_blocks(text: str) -> Iterator[Block]:
             block = Block("code", start, start + len(line))
         elif not line:
             in_table = False
-        elif _TABLE_ROW.match(line):
-            ruled = number + 1 < len(lines) and _TABLE_RULE.match(text[slice(*lines[number + 1])].rstrip())
-            is_header = (not in_table and bool(ruled)) or bool(_TABLE_RULE.match(line))
+        elif _is_row(line):
+            ruled = number + 1 < len(lines) and _is_rule(text[slice(*lines[number + 1])].rstrip())
+            is_header = (not in_table and ruled) or _is_rule(line)
             block = Block("table_header" if is_header else "table_row", start, start + len(line))
             in_table = True
         elif level := _heading_level(text, lines, number):
@@ -58,6 +59,8 @@ def _heading_level(text: str, lines: list[tuple[int, int]], number: int) -> int:
     line = text[slice(*lines[number])].strip()
     if found := _MARKDOWN_HEADING.match(line):
         return len(found[1])
+    if len(line) > _LONGEST_HEADING:
+        return 0
     if (found := _WIKI_HEADING.match(line)) and found[1].count("=") == found[2].count("="):
         return found[1].count("=")
     alone = _is_blank(text, lines, number - 1) and _is_blank(text, lines, number + 1)
@@ -67,6 +70,15 @@ def _heading_level(text: str, lines: list[tuple[int, int]], number: int) -> int:
         return min(found[1].count(".") + 1, 6)
     letters = [character for character in line if character.isalpha()]
     return 2 if len(letters) >= 4 and line.isupper() else 0
+
+
+def _is_row(line: str) -> bool:
+    row = line.strip()
+    return len(row) > 1 and row.startswith("|") and row.endswith("|")
+
+
+def _is_rule(line: str) -> bool:
+    return "--" in line and _TABLE_RULE.match(line) is not None
 
 
 def _is_blank(text: str, lines: list[tuple[int, int]], number: int) -> bool:

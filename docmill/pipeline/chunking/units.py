@@ -26,7 +26,8 @@ _HEADING_CHARACTERS = 120
 _TITLE_LEVEL = 0
 """Above all headings, which have levels from 1."""
 _CHARACTERS_PER_TOKEN = 20
-_INNER_END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s+|\\n)+")
+# Possessive, and begun only where a run of marks begins: a run of any length is looked at once.
+_INNER_END = re.compile(r"(?<![.!?。！？])[.!?。！？]++[\"'”’)\]]*+(?:\s|\\n)++")
 
 
 @dataclass(frozen=True, slots=True)
