@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,18 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
             case "eat_memory":
                 hoard = [bytearray(64 << 20) for _ in range(1000)]
                 yield Page(number, str(len(hoard)))
+            case "eat_memory_and_abort":
+                hoard = []
+                try:
+                    while True:
+                        hoard.append(bytearray(os.urandom(1)) * (16 << 20))
+                except MemoryError:
+                    os.abort()
+            case "speak_later":
+                threading.Timer(0.3, write_frame, [_frame_pipe(), {"kind": "page"}]).start()
+            case "close_pipes":
+                os.close(_frame_pipe().fileno())
+                time.sleep(3600)
             case "grow":
                 globals()["kept"] = bytearray(os.urandom(1)) * int(argument)
                 yield Page(number, "grown")

@@ -19,7 +19,8 @@ TIMES_PROSE = 12
 PROSE = "The mill stands on the river, where two roads meet. It grinds rye for the whole valley!\n\n"
 CLASSES = {
     "dots": ".", "dots apart": ". ", "ideographic stops": "。", "questions": "?!", "colons": ":", "quotes": "'",
-    "dots and quotes": ".'", "brackets": ")", "spaces": " ", "tabs": "\t", "line ends": "\n", "no-break spaces": "\u00a0",
+    "dots and quotes": ".'", "brackets": ")",
+    "spaces": " ", "tabs": "\t", "line ends": "\n", "no-break spaces": "\u00a0",
     "small letters": "a", "capitals": "A", "mixed letters": "aA", "digits": "7", "letters and digits": "a7",
     "numbers": "1. ", "initials": "a. ", "underscores": "_", "equals": "=", "equals apart": "= ", "dashes": "-",
     "dashes apart": "- ", "pipes": "|", "pipes apart": "| ", "rules": "-|", "hashes": "#", "stars": "* ", "ticks": "`",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,13 +18,17 @@ import pytest
 from docmill.documents.models import Document as Row
 from docmill.documents.ocr_fanout import FanoutExtractor
 from docmill.pipeline.errors import DocmillError, HandedOverError, PermanentError, TransientError
+from docmill.pipeline.extract.sandbox import walls
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.pipeline.extract.sandbox.walls import Wall
 from docmill.pipeline.extract.sandbox.workspace import Workspace
 
 pytestmark = pytest.mark.sandbox
 
-LIMITS = SandboxLimits(page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000)
+LIMITS = SandboxLimits(
+    page_seconds=20, total_seconds=40, memory_bytes=1 << 30, max_pages=1000, small_file_memory_bytes=1 << 30
+)
 Box = Callable[..., ExtractorProcess]
 Document = Callable[..., Path]
 
@@ -152,6 +157,71 @@ def test_a_process_that_died_between_documents_is_replaced_silently(box: Box, do
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: is_gone(pid))
     assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_a_small_file_that_takes_much_memory_is_too_complex(box: Box, document: Document) -> None:
+    process = box(small_file_memory_bytes=300 << 20)
+    assert failure(process, document("eat_memory")).code == "too_complex"
+    large = document("eat_memory", "x" * LIMITS.small_file_bytes)
+    assert failure(process, large).code == "memory_limit"
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_native_code_that_aborts_for_lack_of_memory_is_told_from_a_crash(box: Box, document: Document) -> None:
+    """As pdfium does, without a word on standard error."""
+    process = box(memory_bytes=400 << 20)
+    assert failure(process, document("eat_memory_and_abort")).code == "memory_limit"
+    assert failure(process, document("abort")).code == "extractor_crashed"
+
+
+def test_another_tenant_gets_another_process_and_folder(box: Box, document: Document) -> None:
+    process, who = box(), document("who")
+
+    def seen_by(tenant: int) -> list[str]:
+        with process.open(who, "text/plain", tenant=tenant) as extraction:
+            return [page.text for page in extraction] + [str(workspace_of(process).path)]
+
+    first, same, other, again = seen_by(1), seen_by(1), seen_by(2), seen_by(1)
+    assert first == same
+    assert not set(first) & set(other)
+    assert again[0] not in (first[0], other[0]), "a process does not come back to its tenant"
+    assert not Path(first[1]).exists()
+
+
+def test_what_an_extractor_says_unasked_makes_it_unusable(box: Box, document: Document) -> None:
+    process = box()
+    assert texts(process, document("page one", "speak_later")) == ["one"]
+    before = pid_of(process)
+    wait_until(lambda: bool(select.select([process._running._frames], [], [], 0)[0]))  # type: ignore[union-attr]
+    assert texts(process, document("page fine")) == ["fine"]
+    assert pid_of(process) != before
+
+
+def test_an_extractor_that_closes_its_pipes_and_stays_is_ended(box: Box, document: Document) -> None:
+    process = box()
+    assert failure(process, document("close_pipes")).code == "extractor_crashed"
+    assert texts(process, document("page fine")) == ["fine"]
+
+
+def test_a_missing_essential_wall_is_refused_where_all_are_required(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wall that no system has stands for one that this system lacks."""
+    wall = Wall("what nobody can", "Do what nobody can.")
+    monkeypatch.setattr(walls, "WALLS", {**walls.WALLS, "the moon": wall})
+    strict, lenient = (ExtractorProcess(LIMITS, walls_required=required) for required in (True, False))
+    with pytest.raises(DocmillError, match="Do what nobody can") as refused:
+        strict.open(document("page one"), "text/plain")
+    assert refused.value.code == "sandbox_incomplete"
+    with lenient.open(document("one"), "text/plain") as extraction:
+        assert [page.text for page in extraction] == ["one"]
+    strict.close()
+    lenient.close()
+
+
+def test_only_files_are_lent_to_an_extractor(box: Box, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert failure(box(), tmp_path / "fifo").code == "corrupt"
 
 
 def test_an_error_of_the_document_keeps_the_process(box: Box, document: Document) -> None:

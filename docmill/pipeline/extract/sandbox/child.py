@@ -15,7 +15,7 @@ from docmill.pipeline.errors import DocmillError, is_out_of_memory
 from docmill.pipeline.extract.layout.page_content import PageContent, ReadContent, content_frame, content_from
 from docmill.pipeline.extract.ocr import recognition
 from docmill.pipeline.extract.sandbox.frames import page_frame, write_frame
-from docmill.pipeline.extract.sandbox.walls import Walls, confine, limit_processor_time
+from docmill.pipeline.extract.sandbox.walls import Walls, confine, limit_memory, limit_processor_time
 
 _TRACE = 4000
 """Characters of an exception's trace that the worker is told for its log."""
@@ -38,8 +38,10 @@ def run(pipes: list[int], request: dict[str, Any], settings: dict[str, Any], wal
     )
     write_frame(frames, {"kind": "ready", "standing": walls.standing, "missing": walls.missing})
     for line in requests:
+        document = json.loads(line)
         limit_processor_time(settings["processor_seconds"])
-        if not extractor.serve(json.loads(line)):
+        limit_memory(document["memory_bytes"])
+        if not extractor.serve(document):
             return
 
 

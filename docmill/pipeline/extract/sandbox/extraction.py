@@ -187,6 +187,8 @@ class Extraction:
             return self._crashed("an exception")
         if isinstance(trace := frame.get("trace"), str):
             _log.warning("The document is %s to its reader: %s", code, trace)
+        if code == "memory_limit":
+            return self._process.out_of_memory()
         return PermanentError(code, message if isinstance(message, str) and message else None)
 
     def _crashed(self, why: str) -> PermanentError:

@@ -19,3 +19,11 @@ class SandboxLimits:
     max_characters: int = 20_000_000
     keep_memory_bytes: int = 1 << 30
     keep_documents: int = 200
+    small_file_bytes: int = 1 << 20
+    small_file_memory_bytes: int = 900 << 20
+
+    def memory_for(self, file_bytes: int) -> int:
+        """Private memory that a file of this size may take: a small one has no business with much."""
+        if file_bytes < self.small_file_bytes:
+            return min(self.small_file_memory_bytes, self.memory_bytes)
+        return self.memory_bytes

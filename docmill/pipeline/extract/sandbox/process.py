@@ -112,7 +112,14 @@ class ExtractorProcess:
         process = self._process(tenant)
         self._needs.types.add(content_type)
         numbers = sorted(elsewhere.numbers) if elsewhere else []
-        request |= {"path": str(process.lend(path)), "content_type": content_type, "elsewhere": numbers}
+        memory = self.limits.memory_for(path.stat().st_size)
+        request |= {
+            "path": str(process.lend(path)),
+            "content_type": content_type,
+            "elsewhere": numbers,
+            "memory_bytes": memory,
+        }
+        process.begin_document(memory)
         process.send(request, time.monotonic() + self.limits.page_seconds)
         return Extraction(self, process, go_on, elsewhere)
 

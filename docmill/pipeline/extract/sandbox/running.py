@@ -40,6 +40,7 @@ class RunningExtractor:
         self._zygote = zygote
         self._limits = limits
         self._workspace = Workspace()
+        self._memory_bytes = limits.memory_bytes
         self._documents = 0
         self._memory = 0
         self._stale = False
@@ -109,6 +110,14 @@ class RunningExtractor:
                     raise timed_out()
                 line = line[os.write(self._requests, line) :]
 
+    def begin_document(self, memory_bytes: int) -> None:
+        """The next document may take so much memory."""
+        self._memory_bytes = memory_bytes
+
+    def out_of_memory(self) -> PermanentError:
+        """The error for a document that needs more than it may take: a small one is not just large."""
+        return PermanentError("too_complex" if self._memory_bytes < self._limits.memory_bytes else "memory_limit")
+
     def finish_document(self, frame: dict[str, Any]) -> None:
         """Take note of a document's last frame."""
         self._documents += 1
@@ -156,9 +165,9 @@ class RunningExtractor:
         self._has_ended = True
         _log.warning("The extractor ended with %s: %s", ended.code, self._stderr.decode("utf-8", "replace"))
         if any(mark in self._stderr for mark in _OUT_OF_MEMORY):
-            return PermanentError("memory_limit")
-        if -ended.code in _FAULTS and ended.rss > _NEARLY_ALL * self._limits.memory_bytes:
-            return PermanentError("memory_limit")
+            return self.out_of_memory()
+        if -ended.code in _FAULTS and ended.rss > _NEARLY_ALL * self._memory_bytes:
+            return self.out_of_memory()
         if ended.code == -signal.SIGXCPU:
             return PermanentError("timeout")
         if ended.code in (-signal.SIGKILL, -signal.SIGTERM) and not ended.was_killed:

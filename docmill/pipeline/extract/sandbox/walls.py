@@ -183,6 +183,12 @@ def limit_processor_time(seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
+def limit_memory(private_bytes: int) -> None:
+    """Allow so much private memory from now on, within what `confine` allowed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (min(private_bytes, hard), hard))
+
+
 def _file_rules(walls: Walls, reader: str, readable: Path, writable: Path, programs: bool) -> Ruleset | None:
     try:
         rules = Ruleset()
