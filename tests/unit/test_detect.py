@@ -75,7 +75,7 @@ def test_accepted(tmp_path: Path, name: str, data: bytes, content_type: str) -> 
         ("binary.pdf", bytes(range(256)) * 8, "type_mismatch"),
         ("program.exe", b"MZ\x90\x00\x03\x00\x00\x00", "unsupported_type"),
         ("archive.zip", zip_bytes(**{"a.txt": "x"}), "unsupported_type"),
-        ("script.py", b"print(1)", "unsupported_type"),
+        ("words.xyz", b"print(1)", "unsupported_type"),
     ],
 )
 def test_refused(tmp_path: Path, name: str, data: bytes, expected: str) -> None:

@@ -19,6 +19,28 @@ class FileType:
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
+_CODE = "text.source_code"
+_LANGUAGES = {
+    "text/x-python": (".py", ".pyi"),
+    "text/javascript": (".js", ".mjs", ".cjs", ".jsx"),
+    "text/x-typescript": (".ts", ".tsx"),
+    "text/x-java": (".java",),
+    "text/x-kotlin": (".kt", ".kts"),
+    "text/x-scala": (".scala",),
+    "text/x-go": (".go",),
+    "text/x-rust": (".rs",),
+    "text/x-c": (".c", ".h"),
+    "text/x-c++": (".cpp", ".cc", ".cxx", ".hpp", ".hh", ".hxx"),
+    "text/x-csharp": (".cs",),
+    "text/x-ruby": (".rb",),
+    "text/x-php": (".php",),
+    "text/x-swift": (".swift",),
+    "text/x-sql": (".sql",),
+    "text/x-shellscript": (".sh", ".bash", ".zsh"),
+    "text/x-perl": (".pl", ".pm"),
+    "text/x-lua": (".lua",),
+    "text/x-r": (".r",),
+}
 
 ACCEPTED = (
     FileType("PDF", "application/pdf", (".pdf",), "pdf.document"),
@@ -39,6 +61,14 @@ ACCEPTED = (
     FileType("CSV", "text/csv", (".csv", ".tsv"), "text.csv_table", textual=True),
     FileType("e-mail (EML)", "message/rfc822", (".eml",), "mail.eml", textual=True),
     FileType("Outlook (MSG)", "application/vnd.ms-outlook", (".msg",), "mail.msg"),
+    FileType("JSON", "application/json", (".json", ".geojson"), "text.json_data", textual=True),
+    FileType("JSON Lines", "application/jsonl", (".jsonl", ".ndjson"), "text.json_data", textual=True),
+    FileType("XML", "application/xml", (".xml",), "text.xml_data", textual=True),
+    FileType("YAML", "application/yaml", (".yaml", ".yml"), _CODE, textual=True),
+    FileType("TOML", "application/toml", (".toml",), _CODE, textual=True),
+    FileType("INI", "text/x-ini", (".ini", ".cfg"), _CODE, textual=True),
+    FileType("notebook", "application/x-ipynb+json", (".ipynb",), "text.notebook", textual=True),
+    *(FileType("source code", name, extensions, _CODE, textual=True) for name, extensions in _LANGUAGES.items()),
     FileType("PNG", "image/png", (".png",), "ocr.images"),
     FileType("JPEG", "image/jpeg", (".jpg", ".jpeg"), "ocr.images"),
     FileType("TIFF", "image/tiff", (".tif", ".tiff"), "ocr.images"),
