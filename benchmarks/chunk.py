@@ -22,17 +22,20 @@ import sentencex
 
 from benchmarks.chunk_corpora import Passage, Question, Span, iou, load, precision, recall, within_budget
 from benchmarks.chunk_peers import PEERS
+from benchmarks.collection import WordCollection
 from benchmarks.models import embedder_of
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
 from docmill.pipeline.embed.local import DEFAULT_LOCAL_MODEL, LOCAL_MODELS
 from docmill.pipeline.embed.local.embedder import LocalEmbedder
 from docmill.pipeline.embed.local.minilm import MiniLm
-from docmill.pipeline.rank import CANDIDATES, rank
+from docmill.pipeline.rank import Weights, calibration, score
 from docmill.pipeline.types import Page, Vectors
 
 BUDGETS = (500, 1000, 2000)
 CURVE = (250, 500, 750, 1000, 1500, 2000, 3000)
 SIZES = ((64, 110), (80, 130), (110, 154), (140, 200))
+_RANKED = 200
+"""Nearest passages that are ranked."""
 _SPEED_BYTES = 2_000_000
 
 Split = Callable[[str], list[tuple[Span, str]]]
@@ -142,8 +145,10 @@ def measure(
         cut, sentences = cut + some_cut, sentences + some
         overruns += sum(count > row.limit for count in tokens)
     similarities = queries @ embedder.embed(texts).T
+    words = WordCollection(texts) if row.ranked_with_words else None
     ranked = [
-        _ranked(question, row, passages, texts, similarities[number]) for number, question in enumerate(questions)
+        _ranked(question, passages, words, similarities[number], embedder.embedder.model)
+        for number, question in enumerate(questions)
     ]
 
     def mean(metric: Callable[[Question, Sequence[Passage]], float], choose: Callable[[list[Passage]], Any]) -> float:
@@ -166,11 +171,13 @@ def measure(
 
 
 def _ranked(
-    question: Question, row: Row, passages: Sequence[Passage], texts: Sequence[str], similarities: Any
+    question: Question, passages: Sequence[Passage], words: WordCollection | None, similarities: Any, model: str
 ) -> list[Passage]:
-    near = np.argsort(-similarities)[:CANDIDATES]
-    if row.ranked_with_words:
-        scores = rank(question.text, [texts[place] for place in near], similarities[near])
+    """The passages in order of docmill's score, or of the cosine similarity where no words are given."""
+    near = np.argsort(-similarities, kind="stable")[:_RANKED]
+    if words:
+        terms, of = words.similarities(question.text), calibration(model)
+        scores = [score(float(similarities[place]), float(terms[place]), of, Weights()) for place in near]
         near = near[np.argsort(-np.array(scores), kind="stable")]
     return [passages[place] for place in near]
 

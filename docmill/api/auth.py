@@ -1,6 +1,7 @@
 """API keys: the tenant is the key's user, and comes from nowhere else."""
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -37,3 +38,11 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="docmill"'
+
+
+def tenant_of(request: Request) -> int:
+    """The id of the key's user. Raises Http404 for a request without one."""
+    user_id = request.user.pk
+    if not user_id:
+        raise Http404
+    return int(user_id)

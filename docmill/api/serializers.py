@@ -1,11 +1,10 @@
 """What the HTTP interface takes and shows."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rest_framework import serializers
 
 from docmill.documents.models import Chunk, Document
-from docmill.documents.search import Found
 
 DocumentFields = (
     "filename",
@@ -68,48 +67,3 @@ class ChunkSerializer(serializers.ModelSerializer[Chunk]):
             "source",
         ]
         read_only_fields = fields
-
-
-class FilterSerializer(serializers.Serializer[dict[str, Any]]):
-    """Which documents a search looks at."""
-
-    document_id = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=1000)
-    filename = serializers.CharField(required=False)
-    content_type = serializers.CharField(required=False)
-    metadata = serializers.DictField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if unknown := set(self.initial_data) - set(self.fields):
-            raise serializers.ValidationError(f"Unknown filter {sorted(unknown)}; there are {sorted(self.fields)}.")
-        return attrs
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        self.initial_data = data
-        if isinstance(data, dict) and isinstance(data.get("document_id"), str):
-            data = data | {"document_id": [data["document_id"]]}
-        return dict(super().to_internal_value(data))
-
-
-class SearchSerializer(serializers.Serializer[dict[str, Any]]):
-    """A search request."""
-
-    query = serializers.CharField(max_length=8000)
-    top_k = serializers.IntegerField(min_value=1, max_value=100, default=5)
-    filter = FilterSerializer(required=False)
-
-
-def hit(found: Found) -> dict[str, Any]:
-    """A search result as it is shown."""
-    chunk = found.chunk
-    return {
-        "text": chunk.text,
-        "score": round(found.score, 6),
-        "document_id": str(chunk.document_id),
-        "filename": chunk.document.filename,
-        "ordinal": chunk.ordinal,
-        "first_page": chunk.first_page,
-        "last_page": chunk.last_page,
-        "start": chunk.start,
-        "end": chunk.end,
-        "headings": chunk.headings,
-    }

@@ -10,7 +10,7 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore, Retry
 from django.db import DatabaseError
 
-from docmill.documents import lifecycle, ocr_fanout, purge, recovery
+from docmill.documents import lifecycle, ocr_fanout, purge, recovery, word_upkeep
 from docmill.documents import prune as pruning
 from docmill.documents.enqueueing import enqueue_document, enqueue_page_readers
 from docmill.documents.enqueueing import enqueue_retry as enqueue_for_retry
@@ -23,6 +23,7 @@ from docmill.worker.queues import ABANDONED, BEGUN, NEW
 log = structlog.get_logger("docmill.tasks")
 
 _clearing = purge.Clearing()
+_words = word_upkeep.WordUpkeep()
 _sweep = recovery.Sweep()
 
 
@@ -88,6 +89,7 @@ def test_celery(value: str = "ok") -> str:  # noqa: PT028 (a task, not a test)
 def sweep() -> dict[str, int]:
     """Enqueue documents that nobody works on; clear away what ended ones left."""
     _clearing.begin()
+    _words.begin()
     return _sweep.run()
 
 

@@ -3,7 +3,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from docmill.api import health, views
+from docmill.api import health, search, views
 
 urlpatterns = [
     path(
@@ -16,7 +16,7 @@ urlpatterns = [
     path("api/documents/<uuid:document_id>/content/", views.ContentView.as_view(), name="content"),
     path("api/documents/<uuid:document_id>/retry/", views.RetryView.as_view(), name="retry"),
     path("api/tasks/<uuid:task_id>/", views.TaskView.as_view(), name="task"),
-    path("api/search/", views.SearchView.as_view(), name="search"),
+    path("api/search/", search.SearchView.as_view(), name="search"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("healthz", health.healthz),

@@ -8,7 +8,7 @@ from typing import Any, cast
 from celery.result import AsyncResult
 from django.conf import settings
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponseRedirect
+from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from redis.exceptions import RedisError
@@ -19,26 +19,19 @@ from rest_framework.reverse import reverse
 
 from docmill import adapters
 from docmill.api import uploads
+from docmill.api.auth import tenant_of
 from docmill.api.paging import ByCursor, ChunksByCursor, KnownParameters
-from docmill.api.serializers import ChunkSerializer, DocumentSerializer, SearchSerializer, hit
+from docmill.api.serializers import ChunkSerializer, DocumentSerializer
 from docmill.documents import intake, lifecycle
 from docmill.documents.enqueueing import enqueue_document
 from docmill.documents.models import Chunk, Document
-from docmill.documents.search import search
 from docmill.pipeline.errors import PermanentError, TransientError
 
 _LINK_SECONDS = 300
 
 
-def _tenant(request: Request) -> int:
-    user_id = request.user.pk
-    if not user_id:
-        raise Http404
-    return user_id
-
-
 def _document(request: Request, document_id: uuid.UUID) -> Document:
-    return get_object_or_404(Document.objects.live(), id=document_id, user_id=_tenant(request))
+    return get_object_or_404(Document.objects.live(), id=document_id, user_id=tenant_of(request))
 
 
 class IngestView(KnownParameters):
@@ -73,7 +66,7 @@ class IngestView(KnownParameters):
             uploads.json_field(request, "metadata", "bad_metadata"),
             uploads.chunk_options(request),
         )
-        document, created = intake.accept(_tenant(request), upload, enqueue=settings.DOCMILL_ASYNC)
+        document, created = intake.accept(tenant_of(request), upload, enqueue=settings.DOCMILL_ASYNC)
         if created and not settings.DOCMILL_ASYNC:
             _work_now(document)
         return _accepted(request, document, created)
@@ -123,7 +116,7 @@ class DocumentListView(KnownParameters, ListAPIView[Document]):
         }
         if chosen.get("status") not in (None, *Document.Status.values):
             raise PermanentError("bad_request", f"status must be one of {', '.join(Document.Status.values)}.")
-        return Document.objects.live().filter(user_id=_tenant(self.request), **chosen)
+        return Document.objects.live().filter(user_id=tenant_of(self.request), **chosen)
 
 
 class DocumentView(KnownParameters):
@@ -189,7 +182,7 @@ class TaskView(KnownParameters):
     @extend_schema(parameters=[OpenApiParameter("task_id", str, "path")], responses=dict)
     def get(self, request: Request, task_id: uuid.UUID) -> Response:
         """State, result and error, from the result backend."""
-        document = get_object_or_404(Document.objects.live(), task_id=task_id, user_id=_tenant(request))
+        document = get_object_or_404(Document.objects.live(), task_id=task_id, user_id=tenant_of(request))
         try:
             outcome: AsyncResult[Any] = AsyncResult(str(task_id))
             state, result = outcome.state, outcome.result
@@ -204,16 +197,3 @@ class TaskView(KnownParameters):
                 "error": document.error or document.last_error,
             }
         )
-
-
-class SearchView(KnownParameters):
-    """Search the tenant's documents."""
-
-    @extend_schema(request=SearchSerializer, responses=dict)
-    def post(self, request: Request) -> Response:
-        """The best chunks, best first."""
-        wanted = SearchSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        fields = wanted.validated_data
-        found = search(_tenant(request), fields["query"], fields["top_k"], dict(fields.get("filter") or {}))
-        return Response({"results": [hit(one) for one in found]})

@@ -1,10 +1,15 @@
 """`docmill setup-index` and `docmill reindex`: the vector index."""
 
+from typing import Annotated
+
+import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from docmill.cli.connection import django_ready
 from docmill.cli.terminal import HomeOption, app, err, fail, say
 from docmill.pipeline.errors import DocmillError
+
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @app.command("setup-index")
@@ -21,11 +26,24 @@ def setup_index(home: HomeOption = None) -> None:
 
 
 @app.command()
-def reindex(home: HomeOption = None) -> None:
+def reindex(
+    words: Annotated[bool, typer.Option("--words", help="Only write the words of chunks that lack them.")] = False,
+    home: HomeOption = None,
+) -> None:
     """Build the index that the settings name from the chunks in PostgreSQL, then bring it into use. Stopped at any
     point, it goes on from there when run again."""
     with django_ready(home):
-        say(rebuild())
+        say(write_words() if words else rebuild())
+
+
+def write_words() -> str:
+    """Write the words of chunks of an earlier version with a bar on stderr; what to say of it."""
+    from docmill.documents.word_upkeep import write_all  # once Django is ready
+
+    with Progress(*_COLUMNS, console=err) as progress:
+        bar = progress.add_task("chunks", total=None)
+        written = write_all(lambda done, total: progress.update(bar, completed=done, total=total))
+    return f"the words of {written} chunks were written; all chunks have theirs now"
 
 
 def rebuild() -> str:
@@ -34,7 +52,6 @@ def rebuild() -> str:
     from docmill.documents import reindexing  # once Django is ready
     from docmill.documents.vector_index import make_wanted_index, wanted_index
 
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     try:
         make_wanted_index()
         target = wanted_index()
@@ -46,7 +63,7 @@ def rebuild() -> str:
                 " documents are uploaded anew.",
                 style="yellow",
             )
-        with Progress(*columns, console=err) as progress:
+        with Progress(*_COLUMNS, console=err) as progress:
             bar = progress.add_task("documents", total=None)
             old = reindexing.reindex(target, lambda done, total: progress.update(bar, completed=done, total=total))
     except DocmillError as error:

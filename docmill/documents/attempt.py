@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from docmill.documents import word_index
 from docmill.documents.limits import spend
 from docmill.documents.locks import DocumentLock
 from docmill.documents.models import Chunk, Document
@@ -87,6 +88,7 @@ class Attempt:
                     "vector_key",
                 ],
             )
+            word_index.write(self.document.user_id, rows)
 
     def chunks_indexed(self, chunks_done: int) -> None:
         self.document.chunks_done = chunks_done

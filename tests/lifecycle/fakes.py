@@ -232,11 +232,11 @@ class FakeVectorStore(Part):
     def query(self, tenant: int, vector: Vector, top_k: int, scope: Scope | None = None) -> list[Hit]:
         self.called("query")
         assert top_k > 0
-        document_ids = None if scope is None else scope.document_ids()
+        wanted = None if scope is None else set(scope.document_ids())
         hits = [
             Hit(id_, float(record.values @ vector))
             for (owner, id_), record in self.records.items()
-            if owner == tenant and (document_ids is None or id_.rpartition("#")[0] in document_ids)
+            if owner == tenant and (wanted is None or id_.rpartition("#")[0] in wanted)
         ]
         return sorted(hits, key=lambda hit: -hit.score)[:top_k]
 
@@ -292,6 +292,12 @@ class FakeBroker:
             raise RedisConnectionError("the broker is down")
         self.on_count()
         return sum(message.queue == queue for message in self.messages)
+
+    def get(self, key: str) -> None:
+        """Nothing is cached."""
+
+    def set(self, key: str, value: bytes, ex: int) -> None:
+        assert 0 < ex <= 3600, "a cache's entry ends"
 
     def taken(self, queues: Collection[str] = (*WORKER_QUEUES, HOUSEKEEPING)) -> list[Message]:
         """The messages of these queues, which are gone from the broker then."""

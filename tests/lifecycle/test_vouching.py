@@ -4,12 +4,13 @@ import dataclasses
 
 from docmill.documents import lifecycle
 from docmill.documents.models import Document
-from docmill.documents.search import search
+from docmill.documents.search import SearchRequest, search
 from tests.lifecycle.house import House
 
 
 def found(house: House, query: str = "the heron", top_k: int = 10, **wanted: object) -> list[str]:
-    return [hit.chunk.text for hit in search(house.tenant.id, query, top_k, wanted)]
+    answer = search(house.tenant.id, SearchRequest(query, top_k, filter=wanted))
+    return [hit.chunk.text for hit in answer.results]
 
 
 def test_a_completed_document_is_found(house: House) -> None:

@@ -210,5 +210,7 @@ def _within(scope: Scope | None) -> sql.Composable:
         return sql.SQL("")
     within = f"AND document_id IN ({scope.sql})"
     if scope.skipped_sql:
-        within += f" AND (document_id, ordinal) NOT IN ({scope.skipped_sql})"
+        skipped = f"({scope.skipped_sql}) AS skipped (skipped_document, skipped_ordinal)"
+        same = "skipped_document = document_id AND skipped_ordinal = ordinal"
+        within += f" AND NOT EXISTS (SELECT 1 FROM {skipped} WHERE {same})"  # noqa: S608 (made by our own code)
     return sql.SQL(within)
