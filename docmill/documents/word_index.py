@@ -2,7 +2,7 @@
 
 One row a chunk holds its words as a tsvector (pipeline/words), found through one GIN index over tenant and words.
 Triggers note how often each word is added or taken away; `count_in` sums that up. See
-docs/decisions/0014-true-hybrid.md.
+docs/decisions/0015-true-hybrid.md.
 """
 
 import re

@@ -3,7 +3,7 @@
 `vector_similarity` is the cosine of the two embeddings. `term_similarity`, 0 to 1, is BM25 (Robertson and Zaragoza
 2009) with the statistics of the tenant's whole collection, as a share of what six rare words, or all words of a shorter
 query, could reach. Both depend on the query, the passage and the tenant's collection alone, so a passage's score is the
-same whatever filter and `top_k`. See docs/search.md and docs/decisions/0014-true-hybrid.md.
+same whatever filter and `top_k`. See docs/search.md and docs/decisions/0015-true-hybrid.md.
 """
 
 import math

@@ -88,7 +88,8 @@ def _scored(request: SearchRequest, scorer: WordScorer, some: Iterable[Candidate
     scored = []
     for one in some:
         words = scorer.similarity(one.words.count, one.words.length)
-        total = score(one.vector_similarity, words, of, request.weights)
+        # As it is shown, so that a threshold taken from an answer keeps what had it.
+        total = round(score(one.vector_similarity, words, of, request.weights), 6)
         scored.append(Scored(one.key, total, one.vector_similarity, words))
     return sorted(scored, key=lambda one: (-one.score, one.key))
 
@@ -103,7 +104,7 @@ def _reranked(query: Query, ranked: list[Scored]) -> list[Scored]:
     first = [one for one in first if one.key in chunks]
     texts = [passage_text(chunks[one.key].headings, chunks[one.key].text) for one in first]
     judged = [
-        Scored(one.key, judgement, one.vector_similarity, one.term_similarity)
+        Scored(one.key, round(judgement, 6), one.vector_similarity, one.term_similarity)
         for one, judgement in zip(first, reranker.scores(query.text, texts), strict=True)
     ]
     judged.sort(key=lambda one: (-one.score, one.key))
