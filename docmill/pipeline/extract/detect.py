@@ -1,18 +1,21 @@
-"""Which type a file is, told by its first bytes (a ZIP's by its directory) together with its name.
+"""Which type a file is, told by its first bytes (a ZIP's and an OLE file's by its directory) together with
+its name.
 
 This runs where uploads arrive, outside the box, so nothing here reads further than that.
 """
 
-import struct
 from pathlib import Path
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.file_types import BY_CONTENT_TYPE, BY_EXTENSION, FileType
+from docmill.pipeline.extract.ole_directory import root_names
 from docmill.pipeline.extract.text.wide import wide_codec
 from docmill.pipeline.extract.zip_directory import read_directory
 
 _HEAD = 8192
 _MAX_CONTROLS = 0.01
+_OLD_WORD = (b"\xdb\xa5\x2d\x00", b"\x9b\xa5", b"\x31\xbe\x00\x00")
+"""Word 2, Word 1 and Write."""
 _MAX_MIMETYPE = 200  # bytes
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OFFICE_PARTS = (
@@ -50,6 +53,8 @@ def detect_type(path: Path, filename: str) -> str:
         head = file.read(_HEAD)
     if not head:
         raise PermanentError("empty_file")
+    if head.startswith(_OLD_WORD):
+        raise PermanentError("unsupported_type", "Word 2 or older: save the document as DOCX and upload that.")
     extension = Path(filename).suffix.lower()
     named = BY_EXTENSION.get(extension)
     found = _content(path, head, named)
@@ -96,7 +101,7 @@ def _content(path: Path, head: bytes, named: FileType | None) -> str:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_content(path, named)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return _ole_content(path, head)
+        return _ole_content(path)
     if b"%PDF-" in head[:1024]:
         return "application/pdf"
     return "text" if looks_like_text(head) else "binary"
@@ -143,18 +148,11 @@ def _zip_content(path: Path, named: FileType | None) -> str:
     return "zip"
 
 
-def _ole_content(path: Path, head: bytes) -> str:
-    """Which OLE compound file this is, by the names in the first sectors of its directory."""
-    sector_size = 1 << struct.unpack_from("<H", head, 30)[0] if len(head) > 52 else 512
-    first = struct.unpack_from("<I", head, 48)[0] if len(head) > 52 else 0
-    if sector_size not in (512, 4096):
-        return "ole"
-    with path.open("rb") as file:
-        file.seek((first + 1) * sector_size)
-        directory = file.read(8192)
-    if "EncryptedPackage".encode("utf-16-le") in directory:
+def _ole_content(path: Path) -> str:
+    """Which OLE compound file this is, by the names at the top of its directory."""
+    names = root_names(path)
+    if "EncryptedPackage" in names:
         raise PermanentError("encrypted")
-    for name, content_type in _OLE_NAMES:
-        if name.encode("utf-16-le") + b"\0\0" in directory:
-            return content_type
-    return "ole"
+    if "PP40" in names:
+        raise PermanentError("unsupported_type", "PowerPoint 95 or older: save it as PPTX and upload that.")
+    return next((content_type for name, content_type in _OLE_NAMES if name in names), "ole")
