@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_short_trouble_is_got_over_within_the_call(gemini: GeminiServer, fault: 
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"cut": True}])
-def test_lasting_trouble_is_the_documents_to_retry(gemini: GeminiServer, fault: dict) -> None:
+def test_lasting_trouble_is_the_documents_to_retry(gemini: GeminiServer, fault: dict[str, Any]) -> None:
     gemini.faults.add(Fault(**fault, times=None))
     error = failure(gemini)
     assert (type(error), error.code) == (TransientError, "embedder_unavailable")

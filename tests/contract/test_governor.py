@@ -118,7 +118,9 @@ def test_workers_under_one_governor_are_never_refused_by_the_service(redis_url: 
     def stop(seconds: float) -> None:
         raise Waited
 
-    with GeminiServer(**limits) as server:
+    with GeminiServer(
+        requests_per_minute=limits["requests_per_minute"], tokens_per_minute=limits["tokens_per_minute"]
+    ) as server:
         name, sent = uuid.uuid4().hex, 0
         models = [
             GeminiEmbedder(server.key, base_url=server.url, governor=RedisGovernor(redis_url, name, **limits))

@@ -3,7 +3,9 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import CancelledError
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,13 +169,13 @@ def test_deleting_for_a_tenant_who_never_wrote_is_fine(ready: PineconeStore) -> 
 
 
 @pytest.mark.parametrize("tenant", [0, -1, None, "7"])
-def test_an_empty_tenant_matches_nothing_but_raises(ready: PineconeStore, tenant: object) -> None:
-    calls = [
-        lambda: ready.upsert(tenant, records(1)),  # type: ignore[arg-type]
-        lambda: ready.query(tenant, unit(0), 1),  # type: ignore[arg-type]
-        lambda: ready.record_ids(tenant, DOCUMENT),  # type: ignore[arg-type]
-        lambda: ready.delete(tenant, ["a#1"]),  # type: ignore[arg-type]
-        lambda: ready.wait_until_searchable(tenant, ["a#1"], 1),  # type: ignore[arg-type]
+def test_an_empty_tenant_matches_nothing_but_raises(ready: PineconeStore, tenant: Any) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: ready.upsert(tenant, records(1)),
+        lambda: ready.query(tenant, unit(0), 1),
+        lambda: ready.record_ids(tenant, DOCUMENT),
+        lambda: ready.delete(tenant, ["a#1"]),
+        lambda: ready.wait_until_searchable(tenant, ["a#1"], 1),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="positive number"):
@@ -235,7 +237,9 @@ def test_vectors_of_another_dimension_are_refused(ready: PineconeStore) -> None:
 @pytest.mark.parametrize(
     "fault", [{"status": 429, "retry_after": 0.2}, {"status": 500}, {"status": 503}, {"cut": True}, {"seconds": 0.5}]
 )
-def test_short_trouble_is_got_over_within_the_call(pinecone: PineconeServer, ready: PineconeStore, fault: dict) -> None:
+def test_short_trouble_is_got_over_within_the_call(
+    pinecone: PineconeServer, ready: PineconeStore, fault: dict[str, Any]
+) -> None:
     index = pinecone.indexes["docmill"]
     index.faults.add(Fault(**fault, path="/vectors/upsert"), Fault(**fault, path="/query"))
     ready.upsert(TENANT, records(3))
@@ -255,7 +259,9 @@ def test_half_of_all_requests_failing_loses_no_record(pinecone: PineconeServer, 
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"cut": True}, {"status": 429, "retry_after": 0.1}])
-def test_lasting_trouble_is_the_documents_to_retry(pinecone: PineconeServer, ready: PineconeStore, fault: dict) -> None:
+def test_lasting_trouble_is_the_documents_to_retry(
+    pinecone: PineconeServer, ready: PineconeStore, fault: dict[str, Any]
+) -> None:
     pinecone.indexes["docmill"].faults.add(Fault(**fault, times=None))
     began = time.monotonic()
     error = failure(ready.upsert, TENANT, records(3))

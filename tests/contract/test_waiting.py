@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ CHUNKS = [Chunk(n, f"Passage {n}.", 4, 1, 1, 0, 10, (), "text") for n in range(5
 
 
 class NothingKept:
-    def get(self, tenant: int, keys: object) -> dict:
+    def get(self, tenant: int, keys: object) -> dict[bytes, Any]:
         return {}
 
     def put(self, tenant: int, vectors: object) -> None:
@@ -108,6 +109,7 @@ class SlowEmbedder:
     """Embeds one passage a call, two at once; the calls for `slow` ones end when `answer` is set, or far too late."""
 
     model, dimension, max_tokens, batch_size, concurrency = "slow", 768, 254, 1, 2
+    chunk_sizes = (110, 154)
 
     def __init__(self, slow: Iterable[int]) -> None:
         self._slow = {PASSAGES[number] for number in slow}
@@ -122,6 +124,12 @@ class SlowEmbedder:
             self.answer.wait(15)
         self.ended.append(text)
         return np.full((1, self.dimension), PASSAGES.index(text), dtype=np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        raise NotImplementedError("chunks bring their count")
+
+    def embed_query(self, text: str) -> Vector:
+        raise NotImplementedError("nobody searches here")
 
 
 class StoppingJournal(Journal):

@@ -4,7 +4,7 @@ Asserts what must hold when the dust has settled; the answer is a list of senten
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -179,7 +179,7 @@ def wrongly_found(
             yield f"{name} finds the {what} document {document_id} by {query[:40]!r}"
 
 
-def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> Iterator[str]:
+def misnumbered(environ: Mapping[str, str], events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Where the attempts in the rows and those in the log do not agree.
 
     An attempt is counted in the row before it is logged, so one whose worker died in between is in the row alone; more
@@ -199,7 +199,7 @@ def misnumbered(environ: Mapping[str, str], events: list[Mapping[str, Any]]) -> 
             yield f"{document_id} has attempt {attempts} with {crashes} crashes and in the log {sorted(numbers)}"
 
 
-def enqueued_too_often(events: list[Mapping[str, Any]]) -> Iterator[str]:
+def enqueued_too_often(events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Documents that were enqueued again within a minute of the clock, unless a worker had begun another attempt
     in between, or they failed and their owner tried again."""
     told: dict[tuple[str, int], list[datetime]] = {}

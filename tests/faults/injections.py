@@ -230,9 +230,9 @@ class Injections:
     def _refuse_records(self) -> None:
         """A rule that no record with an odd number keeps, as a table might have by mistake."""
         with self._here.database() as database:
-            (table,) = database.execute(
+            ((table,),) = database.execute(
                 "SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'"
-            ).fetchone()
+            ).fetchall()
             rule = "CHECK (right(id, 1)::int % 2 = 0) NOT VALID"
             database.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT refuse {rule}')
             time.sleep(5)

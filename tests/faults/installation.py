@@ -230,9 +230,10 @@ class Installation:
 
     def _children(self, process: DocmillProcess) -> list[psutil.Process]:
         try:
-            return psutil.Process(process.pid or 0).children()
+            children: list[psutil.Process] = psutil.Process(process.pid or 0).children()
         except psutil.Error:
             return []
+        return children
 
     def worker_children(self) -> list[psutil.Process]:
         """The prefork children of all workers: they work on the documents."""

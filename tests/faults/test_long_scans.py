@@ -12,7 +12,11 @@ from tests.faults.installation import Installation, wait_until
 from tests.integration.files import scan
 
 PAGES = 12
-SETTINGS = {"SCAN_TURN_SECONDS": "1", "EXTRACT_MEMORY_BYTES": str(2 << 30), "EXTRACT_PAGE_SECONDS": "60"}
+SETTINGS: dict[str, Any] = {
+    "SCAN_TURN_SECONDS": "1",
+    "EXTRACT_MEMORY_BYTES": str(2 << 30),
+    "EXTRACT_PAGE_SECONDS": "60",
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,8 @@ class Scans:
     def pages_read(self, document_id: str) -> int:
         query = "SELECT count(*) FROM api_scannedpage WHERE document_id = %s AND content IS NOT NULL"
         with self.installation.database() as database:
-            return int(database.execute(query, (document_id,)).fetchone()[0])
+            ((count,),) = database.execute(query, (document_id,)).fetchall()
+        return int(count)
 
     def wait_for_pages(self, document_id: str, count: int) -> None:
         wait_until(lambda: self.pages_read(document_id) >= count, 60, f"{count} pages are read")

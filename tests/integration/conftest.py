@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.documents.models import ApiKey
@@ -35,7 +36,7 @@ def database_url(system: BackgroundSystem) -> str:
 
 
 @pytest.fixture(scope="session")
-def database(system: BackgroundSystem, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def database(system: BackgroundSystem, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Django's models in this process work on the shared system's database."""
     with django_db_blocker.unblock(), models_work_on(database_url(system)):
         yield

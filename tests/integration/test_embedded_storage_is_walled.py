@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import httpx
@@ -17,6 +18,9 @@ import psutil
 import pytest
 
 from docmill.embedded import BUCKET, SeaweedServer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ORIGINAL = b"A tenant's original, which nobody else may read or remove."
 KEY = "documents/1/abc/original"
@@ -81,9 +85,14 @@ def storage() -> Iterator[SeaweedServer]:
         server.stop()
 
 
-def client(server: SeaweedServer):  # type: ignore[no-untyped-def]
-    keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
-    return boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", **keys)
+def client(server: SeaweedServer) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+    )
 
 
 def listening(server: SeaweedServer) -> tuple[list[tuple[str, int]], list[str]]:

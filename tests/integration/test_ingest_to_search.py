@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -53,7 +54,7 @@ def test_a_sample_goes_from_upload_to_search(
 
 def test_chunks_are_listed_in_order_and_lie_where_their_offsets_say(tenant: Tenant) -> None:
     document = tenant.ingest("ferry.pdf", (SAMPLES / "ferry-handbook.pdf").read_bytes())
-    chunks: list[dict] = []
+    chunks: list[dict[str, Any]] = []
     url: str | None = f"/api/documents/{document['document_id']}/chunks/?limit=4"
     while url:
         page = tenant.get(url).json()

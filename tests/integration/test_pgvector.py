@@ -1,11 +1,13 @@
 """Vectors in PostgreSQL: right at any size, in any company, under any filter. A database of its own."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg
 import pytest
+from numpy.typing import NDArray
 from psycopg import sql
 
 from docmill.cli.background import BackgroundSystem
@@ -39,7 +41,8 @@ def vectors(count: int, subject: int, spread: float = 0.5) -> Vectors:
     """Unit vectors around the direction of a subject, as the passages of one subject lie."""
     middle = np.random.default_rng(subject).standard_normal(DIMENSION)
     points = middle + spread * np.random.default_rng((subject, count)).standard_normal((count, DIMENSION))
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def document(number: int) -> str:
@@ -130,9 +133,10 @@ def test_a_record_is_overwritten_read_and_deleted_within_its_tenant(store: Pgvec
     store.delete(1, [record_id(document(0), 0), record_id(document(9), 0)])
     assert set(store.record_ids(1, document(0))) == {record_id(document(0), n) for n in (1, 2)}
     assert len(list(store.record_ids(2, document(0)))) == 3
-    for tenant in (0, -1, None):
+    nobodies: list[Any] = [0, -1, None]
+    for nobody in nobodies:
         with pytest.raises(ValueError, match="tenant"):
-            store.query(tenant, values[0], 1)  # type: ignore[arg-type]
+            store.query(nobody, values[0], 1)
 
 
 def earlier_table(url: str, store: PgvectorStore, values: Vectors) -> list[str]:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from celery import Celery
 from django.contrib.auth.models import User
+from pytest_django import DjangoDbBlocker
 
 from docmill.cli.background import BackgroundSystem, background_system, own_environ
 from docmill.documents.models import ApiKey
@@ -153,7 +154,7 @@ def test_a_document_goes_from_upload_to_search(tenant: Tenant, gemini: GeminiSer
 
 
 def test_tenants_have_namespaces_of_their_own(
-    stack: BackgroundSystem, tenant: Tenant, pinecone: PineconeServer, django_db_blocker: pytest.FixtureRequest
+    stack: BackgroundSystem, tenant: Tenant, pinecone: PineconeServer, django_db_blocker: DjangoDbBlocker
 ) -> None:
     document = tenant.ingest("mine.txt", _text(3))
     index = pinecone.indexes["production"]

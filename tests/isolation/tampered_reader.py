@@ -58,7 +58,7 @@ def call(name: str, x86: int, arm: int, *arguments: object) -> None:
     def make(outside: Outside) -> int:
         number = (x86, arm)[MACHINE]
         given = [outside[argument] if isinstance(argument, str) else argument for argument in arguments]
-        result = libc.syscall(number, *given)
+        result: int = libc.syscall(number, *given)
         if result < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         return result

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 import docmill.api.tasks  # noqa: F401 (the broker's fake knows the registered tasks)
 from docmill import adapters
@@ -33,21 +34,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def database_url(django_db_blocker: "pytest.FixtureRequest") -> Iterator[str]:
+def database_url(django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """A migrated database on a PostgreSQL of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="docmill-test-") as folder,
         servers(Path(folder) / "home", valkey=False, s3=False) as endpoints,
     ):
-        with django_db_blocker.unblock(), models_work_on(endpoints.database_url):  # type: ignore[attr-defined]
+        with django_db_blocker.unblock(), models_work_on(endpoints.database_url):
             call_command("migrate", verbosity=0)
         yield endpoints.database_url
 
 
 @pytest.fixture
-def database(database_url: str, django_db_blocker: "pytest.FixtureRequest") -> Iterator[None]:
+def database(database_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Empty tables, with each write committed at once: locks are taken by sessions of their own."""
-    with django_db_blocker.unblock(), models_work_on(database_url):  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), models_work_on(database_url):
         yield
         with connection.cursor() as cursor:
             tables = connection.introspection.django_table_names(only_existing=True)

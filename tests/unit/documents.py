@@ -76,4 +76,6 @@ def printed(texts: Sequence[str], dpi: int = 150) -> Image.Image:
     lines(texts, y=HEIGHT - 60, size=16)(canvas)
     canvas.save()
     page = pdfium.PdfDocument(stream.getvalue())[0]
-    return page.render(scale=dpi / 72, crop=(0, HEIGHT - 60 - 24 * len(texts), 200, 20)).to_pil().convert("L")
+    bitmap = page.render(scale=dpi / 72, crop=(0, HEIGHT - 60 - 24 * len(texts), 200, 20))
+    grey: Image.Image = bitmap.to_pil().convert("L")
+    return grey

@@ -1,6 +1,7 @@
 """A reader for tests of the box: it does to its own process whatever the document says, one order a line."""
 
 import ctypes
+import io
 import os
 import sys
 import threading
@@ -116,9 +117,8 @@ def _pages(orders: list[str], path: Path) -> Iterator[Page]:
                         yield Page(number, "x" * 1000)
 
 
-def _frame_pipe() -> "os._io.BufferedWriter":
+def _frame_pipe() -> io.BufferedWriter:
     import gc
-    import io
 
     return next(item for item in gc.get_objects() if isinstance(item, io.BufferedWriter) and item.fileno() > 2)
 

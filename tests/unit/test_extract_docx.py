@@ -91,7 +91,7 @@ def test_headers_and_footers_once_without_page_numbers(tmp_path: Path) -> None:
         elif kind != "result":
             run._r.append(parse_xml(f'<w:fldChar {W} w:fldCharType="{kind}"/>'))
     document.add_paragraph("Body one")
-    document.add_page_break()
+    document.add_page_break()  # type: ignore[no-untyped-call]
     document.add_paragraph("Body two")
     assert [page.text for page in pages_of(saved(document, tmp_path))] == [
         "Harbour Office\n\nBody one",

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,9 @@ def encryption(algorithm: str, place: str) -> str:
 
 def test_a_protected_book_is_encrypted_and_one_with_obfuscated_fonts_is_not(tmp_path: Path) -> None:
     chapters: dict[str, str | bytes] = {"c.xhtml": chapter("<p>words</p>")}
-    place = {"META-INF/encryption.xml": encryption("http://www.idpf.org/2008/embedding", "OEBPS/font.otf")}
+    place: dict[str, Any] = {
+        "META-INF/encryption.xml": encryption("http://www.idpf.org/2008/embedding", "OEBPS/font.otf")
+    }
     assert [page.text for page in book(tmp_path, chapters, **place).pages] == ["words"]
     place = {"META-INF/encryption.xml": encryption("http://www.w3.org/2001/04/xmlenc#aes128-cbc", "OEBPS/c.xhtml")}
     with pytest.raises(PermanentError) as caught:

@@ -84,8 +84,13 @@ def test_a_hidden_layer_of_junk_is_not_trusted(tmp_path: Path) -> None:
 def test_a_photograph_beside_text_costs_no_ocr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8)
     photograph = Image.fromarray(noise).resize((1200, 900))
-    read: list[int] = []
-    monkeypatch.setattr(page_module, "read_image", lambda *_: read.append(1) or OcrReading())
+    read: list[object] = []
+
+    def read_nothing(image: object, *_: object) -> OcrReading:
+        read.append(image)
+        return OcrReading()
+
+    monkeypatch.setattr(page_module, "read_image", read_nothing)
     (page,) = pages_of(write_pdf(tmp_path / "a.pdf", together(lines(SENTENCES), pasted(photograph, 100))))
     assert page.source == "text" and not read
 

@@ -49,7 +49,7 @@ def test_slides_come_in_the_order_they_are_shown_with_their_pictures(tmp_path: P
     slide.shapes.add_picture(png(tmp_path, "The lighthouse keeper counts the ships"), 0, 0)
     order = presentation.slides._sldIdLst
     order.insert(0, order[-1])
-    presentation.save(tmp_path / "a.pptx")
+    presentation.save(str(tmp_path / "a.pptx"))
     assert [blocks_of(page) for page in pages_of(tmp_path / "a.pptx")] == [
         [("heading", "First"), ("paragraph", "The lighthouse keeper counts the ships")],
         [("heading", "Second")],

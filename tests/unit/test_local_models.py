@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import erf
 from pathlib import Path
@@ -48,9 +49,12 @@ def multilingual(models: Path) -> MultilingualE5:
 
 @pytest.fixture(scope="module", params=["multilingual", "english", "minilm"])
 def any_model(request: pytest.FixtureRequest, models: Path) -> LocalEmbedder:
-    return {"multilingual": lambda: MultilingualE5(models), "english": BgeSmallEnglish, "minilm": MiniLm}[
-        request.param
-    ]()
+    made: dict[str, Callable[[], LocalEmbedder]] = {
+        "multilingual": lambda: MultilingualE5(models),
+        "english": BgeSmallEnglish,
+        "minilm": MiniLm,
+    }
+    return made[request.param]()
 
 
 def encoded_in_float32(packed: PackedModel, ids: list[int]) -> NDArray[np.float32]:
@@ -60,13 +64,15 @@ def encoded_in_float32(packed: PackedModel, ids: list[int]) -> NDArray[np.float3
     def norm(state: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         centred = state - state.mean(-1, keepdims=True)
         scaled = centred / np.sqrt(centred.var(-1, keepdims=True) + packed.sizes.epsilon)
-        return scaled * packed.floats(f"{name}.w") + packed.floats(f"{name}.b")
+        normal: NDArray[np.float32] = scaled * packed.floats(f"{name}.w") + packed.floats(f"{name}.b")
+        return normal
 
     def linear(state: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         return state @ packed.matrix(f"{name}.w").T + packed.floats(f"{name}.b")
 
     def gelu(state: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (state * 0.5 * (1 + np.vectorize(erf)(state / np.sqrt(2)))).astype(np.float32)
+        smooth: NDArray[np.float32] = (state * 0.5 * (1 + np.vectorize(erf)(state / np.sqrt(2)))).astype(np.float32)
+        return smooth
 
     words = unpacked(packed.raw("emb.word").reshape(-1, width // BLOCK, BLOCK_BYTES)[ids])
     places = packed.floats("emb.pos").reshape(-1, width)[: len(ids)]
@@ -146,7 +152,12 @@ def test_no_text_is_too_short(any_model: LocalEmbedder) -> None:
 def test_files_are_made_once_by_those_who_ask_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
     make = files._make
-    monkeypatch.setattr(files, "_make", lambda folder: (made.append(folder), make(folder)))
+
+    def make_and_count(folder: Path) -> None:
+        made.append(folder)
+        make(folder)
+
+    monkeypatch.setattr(files, "_make", make_and_count)
     with ThreadPoolExecutor(3) as threads:
         folders = set(threads.map(files.prepared_files, [tmp_path] * 3))
     assert made == list(folders)

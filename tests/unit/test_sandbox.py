@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ Document = Callable[..., Path]
 def box() -> Iterator[Box]:
     made: list[ExtractorProcess] = []
 
-    def make(**limits: float) -> ExtractorProcess:
+    def make(**limits: Any) -> ExtractorProcess:
         made.append(ExtractorProcess(dataclasses.replace(LIMITS, **limits), reader="tests.unit.hostile_reader"))
         return made[-1]
 
@@ -135,7 +136,7 @@ def test_a_hostile_document_fails_alone(box: Box, document: Document, order: str
 
 
 def test_pages_before_the_crash_were_handed_over(box: Box, document: Document) -> None:
-    seen = []
+    seen: list[str] = []
     with (
         pytest.raises(PermanentError),
         box().open(document("page one", "page two", "segfault"), "text/plain") as extraction,

@@ -31,7 +31,9 @@ def printed(number: int, text: str) -> Image.Image:
         )(canvas)
 
     folder = printed.folder  # type: ignore[attr-defined]
-    return pdfium.PdfDocument(write_pdf(folder / "page.pdf", draw))[0].render(scale=DPI / 72).to_pil().convert("L")
+    bitmap = pdfium.PdfDocument(write_pdf(folder / "page.pdf", draw))[0].render(scale=DPI / 72)
+    grey: Image.Image = bitmap.to_pil().convert("L")
+    return grey
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 CLOCK = "FAULTS_CLOCK"
 """Names the file with the seconds that this machine's clock is ahead."""
@@ -63,10 +64,10 @@ def read_poison() -> None:
 
     genuine = extract.read_document
 
-    def read_document(path: Path, content_type: str, *content_of: object) -> object:
+    def read_document(path: Path, content_type: str, content_of: Any = None) -> Any:
         with path.open("rb") as file:
             poisonous = file.read(6) == b"POISON"
-        return (hostile_reader.read_document if poisonous else genuine)(path, content_type, *content_of)
+        return (hostile_reader.read_document if poisonous else genuine)(path, content_type, content_of)
 
     extract.read_document = read_document
 
@@ -77,14 +78,14 @@ def die_of_poison() -> None:
 
     genuine = ExtractorProcess.open
 
-    def open_or_die(self: ExtractorProcess, path: Path, *arguments: object, **options: object) -> object:
+    def open_or_die(self: ExtractorProcess, path: Path, *arguments: Any, **options: Any) -> Any:
         with path.open("rb") as file:
             start = file.read(200)
         if start.startswith(b"POISON") and b"kill_worker" in start:
             os.kill(os.getpid(), signal.SIGKILL)
         return genuine(self, path, *arguments, **options)
 
-    ExtractorProcess.open = open_or_die
+    ExtractorProcess.open = open_or_die  # type: ignore[method-assign]
 
 
 def go_deaf(file: Path) -> None:
@@ -92,7 +93,7 @@ def go_deaf(file: Path) -> None:
     from kombu.transport.virtual import QoS
 
     listens = QoS.can_consume
-    QoS.can_consume = lambda self: not file.exists() and listens(self)
+    QoS.can_consume = lambda self: not file.exists() and listens(self)  # type: ignore[method-assign]
 
 
 if os.environ.get(DEAF):
