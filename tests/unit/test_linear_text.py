@@ -9,9 +9,9 @@ import time
 import pytest
 
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions
-from docmill.pipeline.rank import rank
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Page
+from docmill.pipeline.words.index_words import passage_words
 
 CHARACTERS = 40_000
 TIMES_PROSE = 12
@@ -30,11 +30,11 @@ CLASSES = {
 
 
 def seconds(text: str) -> float:
-    """Processor time of the way from a reader's text to chunks, and of ranking it."""
+    """Processor time of the way from a reader's text to chunks and the words of their index."""
     began = time.process_time()
     page = Page(1, clean(text), "text")
-    chunks = list(Chunker(lambda texts: [len(text.split()) for text in texts], ChunkOptions()).chunks([page]))
-    rank("mill", [chunk.text for chunk in chunks], [0.5] * len(chunks))
+    for chunk in Chunker(lambda texts: [len(text.split()) for text in texts], ChunkOptions()).chunks([page]):
+        passage_words(chunk.text)
     return time.process_time() - began
 
 
