@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import olefile
 import pytest
 
 from docmill.pipeline.errors import PermanentError
@@ -310,6 +311,26 @@ def test_old_sheets_are_pages_of_rows() -> None:
         "Budget", "Item | Cost | Date", "Boat | 1200.5 | 2024-05-01", "Paint | 30",
     ]  # fmt: skip
     assert "Größe" in notes.text
+
+
+def test_text_boxes_of_an_old_sheet_follow_its_rows_without_those_of_comments(tmp_path: Path) -> None:
+    with olefile.OleFileIO(str(DATA / "old.xls")) as file:
+        stream = file.openstream("Workbook").read()
+
+    def biff(kind: int, data: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def box(kind: int, *parts: bytes) -> bytes:
+        length = sum(len(part) - 1 if part[0] == 0 else (len(part) - 1) // 2 for part in parts)
+        thing = biff(0x5D, struct.pack("<HHHH", 0x15, 18, kind, 1) + bytes(14))
+        text = biff(0x1B6, struct.pack("<10xHH4x", length, 16))
+        return thing + text + b"".join(biff(0x3C, part) for part in parts) + biff(0x3C, b"\0" * 16)
+
+    end = stream.rindex(biff(0x0A, b""))
+    boxes = box(6, b"\0In a ", b"\1" + utf16("box, größer")) + box(0x19, b"\0A comment's")
+    stream = stream[:end] + boxes + stream[end:]
+    _, notes = pages_of(written(tmp_path, "a.xls", compound_file({"Workbook": stream})))
+    assert [text for _, text in blocks_of(notes)] == ["Notes", "Größe", "In a box, größer"]
 
 
 def test_an_old_word_text_with_a_password_is_encrypted(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ ACCEPTED = (
     FileType("Excel (XLSX)", _OFFICE + "spreadsheetml.sheet", (".xlsx", ".xlsm"), "office.xlsx"),
     FileType("old Word (DOC)", "application/msword", (".doc",), "office.doc"),
     FileType("old PowerPoint (PPT)", "application/vnd.ms-powerpoint", (".ppt",), "office.ppt"),
-    FileType("old Excel (XLS)", "application/vnd.ms-excel", (".xls",), "office.kreuzberg_reader"),
+    FileType("old Excel (XLS)", "application/vnd.ms-excel", (".xls",), "office.xls"),
     FileType("OpenDocument text", _OPEN + "text", (".odt",), "office.opendocument"),
     FileType("OpenDocument sheet", _OPEN + "spreadsheet", (".ods",), "office.opendocument"),
     FileType("OpenDocument slides", _OPEN + "presentation", (".odp",), "office.opendocument"),
