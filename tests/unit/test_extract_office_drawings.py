@@ -168,3 +168,17 @@ def test_a_docx_that_holds_itself_ends(tmp_path: Path) -> None:
         body = paragraph("Outer") + '<w:altChunk r:id="rId5"/>'
         inner = text_document(tmp_path / "out.docx", body, chunk, chunk_docx=inner).read_bytes()
     assert text_of(tmp_path / "out.docx") == "Outer\n\nOuter\n\nOuter\n\nOuter"
+
+
+def test_a_word_document_that_is_one_xml_file_is_read_by_either_name(tmp_path: Path) -> None:
+    names = 'xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage"'
+    document = f"<w:document {NAMES}><w:body>{paragraph('In one file')}</w:body></w:document>"
+    flat = f"""<?xml version="1.0"?><?mso-application progid="Word.Document"?><pkg:package {names}>
+    <pkg:part pkg:name="/word/document.xml"><pkg:xmlData>{document}</pkg:xmlData></pkg:part></pkg:package>"""
+    old = """<?xml version="1.0"?><w:wordDocument xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml"
+    xmlns:wx="http://schemas.microsoft.com/office/word/2003/auxHint"><w:body><wx:sect><w:p><w:r><w:t>Of 2003</w:t></w:r>
+    </w:p></wx:sect></w:body></w:wordDocument>"""
+    for content, text in ((flat, "In one file"), (old, "Of 2003")):
+        path = tmp_path / "a.doc"
+        path.write_text(content, "utf-8")
+        assert text_of(path) == text

@@ -18,6 +18,12 @@ _OLD_WORD = (b"\xdb\xa5\x2d\x00", b"\x9b\xa5", b"\x31\xbe\x00\x00")
 """Word 2, Word 1 and Write."""
 _MAX_MIMETYPE = 200  # bytes
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_FLAT_NAMES = (".doc", ".docx")
+_FLAT_WORD = (
+    b'progid="Word.Document"',
+    b"http://schemas.microsoft.com/office/word/2003/wordml",
+)
+"""What a Word document that is one XML file says in its first lines."""
 _OFFICE_PARTS = (
     ("word/document", _OFFICE + "wordprocessingml.document"),
     ("ppt/presentation", _OFFICE + "presentationml.presentation"),
@@ -58,6 +64,8 @@ def detect_type(path: Path, filename: str) -> str:
     extension = Path(filename).suffix.lower()
     named = BY_EXTENSION.get(extension)
     found = _content(path, head, named)
+    if found == "text" and extension in _FLAT_NAMES and any(mark in head for mark in _FLAT_WORD):
+        return _OFFICE + "wordprocessingml.document"
     if found == "text":
         return _text_type(filename, extension, named)
     held = BY_CONTENT_TYPE.get(found)

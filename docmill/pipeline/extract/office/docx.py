@@ -28,7 +28,9 @@ _MAX_NESTING = 20
 _MAX_CHUNK = 64 << 20  # bytes
 _MAX_CHUNK_NESTING = 3
 _MIN_PICTURE = 70.0
-_CONTAINERS = {W + name for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
+_CONTAINERS = {W + name for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")} | {
+    "{http://schemas.microsoft.com/office/word/2003/auxHint}" + name for name in ("sect", "sub-section")
+}
 
 
 def read(path: Path, content_type: str) -> Reading:

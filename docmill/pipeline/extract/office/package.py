@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.office.flat_word import as_package
 from docmill.pipeline.text import clean
 
 BROKEN = (
@@ -51,7 +52,9 @@ class Package:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._archive = zipfile.ZipFile(path)
+            with path.open("rb") as file:
+                is_flat = file.read(200).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<")
+            self._archive = zipfile.ZipFile(as_package(path) if is_flat else path)
             check_unpacked_size(self._archive)
             self._entries = {
                 entry.filename.replace("\\", "/").lstrip("/").lower(): entry
