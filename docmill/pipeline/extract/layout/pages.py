@@ -53,7 +53,9 @@ class _Layout:
         furniture = self._finder.furniture(waiting.margins, [following.margins for following in ahead])
         taken = set(map(id, furniture))
         lines = [line for line in waiting.lines if id(line) not in taken]
-        tables, segments = ruled_tables([segment for line in lines for segment in line.segments], content.rulings)
+        tables, segments = ruled_tables(
+            [segment for line in lines for segment in line.segments], content.rulings, content.right_to_left
+        )
         found = regions(segments, content.right_to_left)
         columns = [lines] if len(found) == 1 and not tables else list(map(group_lines, found))
         writer = PageWriter()

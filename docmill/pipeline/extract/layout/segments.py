@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from docmill.pipeline.extract.layout.bidi import reading_order
+
 
 @dataclass(slots=True)
 class Segment:
@@ -45,8 +47,8 @@ _TOLERANCES = LineTolerances()
 
 @dataclass(slots=True)
 class Line:
-    """Segments side by side on one baseline, from left to right, and their text: pieces that touch are written
-    together. `joins` as the last of them."""
+    """Segments side by side on one baseline, from left to right, and their text as it is read: pieces that touch are
+    written together. `joins` as the last of them."""
 
     segments: list[Segment]
     x0: float
@@ -77,14 +79,16 @@ def group_lines(segments: Iterable[Segment]) -> list[Line]:
     for line in lines:
         if len(line.segments) > 1:
             line.segments.sort(key=lambda segment: segment.x0)
-            line.text, line.joins = _written(line.segments), line.segments[-1].joins
+            read = reading_order(line.segments, [segment.text for segment in line.segments])
+            line.text, line.joins = _written(read), read[-1].joins
     return lines
 
 
 def _written(segments: Sequence[Segment]) -> str:
     parts = [segments[0].text]
     for before, segment in itertools.pairwise(segments):
-        parts.append("" if segment.x0 - before.x1 < _TOLERANCES.blank * segment.size else " ")
+        apart = max(segment.x0 - before.x1, before.x0 - segment.x1)
+        parts.append("" if apart < _TOLERANCES.blank * segment.size else " ")
         parts.append(segment.text)
     return "".join(parts)
 

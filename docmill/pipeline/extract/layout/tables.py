@@ -1,10 +1,11 @@
 """Tables: rows and cells found by ruled lines, or by cells that stand in columns over several lines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from docmill.pipeline.extract.layout.bidi import is_right_to_left
 from docmill.pipeline.extract.layout.segments import Line, Segment, bounds, group_lines
 
 _ITEM_MARK = re.compile(r"[•◦▪‣●○■–—*·»-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]")
@@ -32,6 +33,10 @@ class TableTolerances:
     """Columns beyond which two may flow together in one row: a title over both."""
     full_share: float = 0.4
     """Share of the rows that have more than one piece."""
+    drawn_columns: int = 8
+    """Columns with text from which a sparse grid is a drawing's, not a form's."""
+    drawn_share: float = 0.3
+    """Share of the cells, in rows and columns with text, that have text in a table; timetables have half."""
     cell_letters: int = 30
     """Letters of a usual cell; columns of more, all but one, are text in columns."""
 
@@ -61,8 +66,11 @@ class Ruling:
     y1: float
 
 
-def ruled_tables(segments: Sequence[Segment], rulings: Sequence[Ruling]) -> tuple[list[Table], list[Segment]]:
-    """Tables drawn as grids, and the segments that lie outside of all of them."""
+def ruled_tables(
+    segments: Sequence[Segment], rulings: Sequence[Ruling], right_to_left: bool = False
+) -> tuple[list[Table], list[Segment]]:
+    """Tables drawn as grids, and the segments that lie outside of all of them. Columns in which no cell has text are
+    left out; the first is the rightmost where the page runs `right_to_left`."""
     rest = list(segments)
     tables = []
     for grid in _grids(rulings):
@@ -76,11 +84,10 @@ def ruled_tables(segments: Sequence[Segment], rulings: Sequence[Ruling]) -> tupl
             row = sum(y <= segment.middle for y in ys) - 1
             column = sum(x <= segment.x0 + _TOLERANCES.same_place for x in xs) - 1
             cells.setdefault((row, max(column, 0)), []).append(segment)
-        if len(cells) < _TOLERANCES.min_cells or len({column for _, column in cells}) < 2:
+        columns = sorted({column for _, column in cells}, reverse=right_to_left)
+        if len(cells) < _TOLERANCES.min_cells or len(columns) < 2 or _is_drawing(cells):
             continue
-        rows = [
-            [_cell_text(cells.get((row, column), ())) for column in range(len(xs) - 1)] for row in range(len(ys) - 1)
-        ]
+        rows = [[_cell_text(cells.get((row, column), ())) for column in columns] for row in range(len(ys) - 1)]
         first = [segment for (row, _), held in cells.items() if row == 0 for segment in held]
         rows = [row for row in rows if any(row)]
         tables.append(Table(rows, xs[0], ys[0], xs[-1], ys[-1], _is_header(first, rows)))
@@ -89,8 +96,15 @@ def ruled_tables(segments: Sequence[Segment], rulings: Sequence[Ruling]) -> tupl
     return tables, rest
 
 
+def _is_drawing(cells: Mapping[tuple[int, int], object]) -> bool:
+    """Whether rulings are the lines of a drawing: a grid of many columns in which few cells have text."""
+    rows, columns = (len({place[axis] for place in cells}) for axis in (0, 1))
+    return columns >= _TOLERANCES.drawn_columns and len(cells) < _TOLERANCES.drawn_share * rows * columns
+
+
 def aligned_tables(lines: Sequence[Line]) -> list[tuple[int, int, Table]]:
-    """Tables without a grid among a region's lines: (first line, line after the last, table), from top to bottom."""
+    """Tables without a grid among a region's lines: (first line, line after the last, table), from top to bottom. The
+    first column is the rightmost where most letters run from right to left."""
     found = []
     start = 0
     while start < len(lines):
@@ -169,18 +183,21 @@ def _table(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Tab
     first = lines[0].segments
     before: Line | None = None
     for line in lines:
-        cells = [""] * len(columns)
+        held: list[list[Segment]] = [[] for _ in columns]
         for segment in line.segments:
             column = max(
                 range(len(columns)), key=lambda c: min(segment.x1, columns[c][1]) - max(segment.x0, columns[c][0])
             )
-            cells[column] = f"{cells[column]} {segment.text}".strip()
+            held[column].append(segment)
+        cells = [_cell_text(segments) for segments in held]
         close = before is not None and _goes_on(before, line)
         if rows and close and not cells[0] and sum(map(bool, cells)) < sum(map(bool, rows[-1])):
             rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
         else:
             rows.append(cells)
         before = line
+    if is_right_to_left("".join(cell for row in rows for cell in row)):
+        rows = [row[::-1] for row in rows]
     x0, y0, x1, y1 = bounds([segment for line in lines for segment in line.segments])
     return Table(rows, x0, y0, x1, y1, _is_header(first, rows))
 

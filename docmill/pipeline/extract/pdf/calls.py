@@ -30,6 +30,9 @@ font_info = _bare(raw.FPDFText_GetFontInfo, _LENGTH, _POINTER, _INT, _POINTER, _
 font_weight = _bare(raw.FPDFText_GetFontWeight, _INT, _POINTER, _INT)
 """(text page, index): how bold the character's font is, 400 where it is plain."""
 
+char_angle = _bare(raw.FPDFText_GetCharAngle, ctypes.c_float, _POINTER, _INT)
+"""(text page, index): by how many radians the character is turned against the clock, 0 to 2 pi."""
+
 has_no_unicode = _bare(raw.FPDFText_HasUnicodeMapError, _INT, _POINTER, _INT)
 """(text page, index): 1 where the font does not tell what the character is."""
 

@@ -103,13 +103,9 @@ def _pages(document: pdfium.PdfDocument, content_of: ContentOf) -> Iterator[Page
 
 def _content(document: pdfium.PdfDocument, number: int) -> PageContent:
     try:
-        page = document[number - 1]
+        return read_page(number, document)
     except pdfium.PdfiumError as error:
         raise PermanentError("corrupt", f"Page {number} cannot be read; export the file again.") from error
-    try:
-        return read_page(number, page)
-    finally:
-        page.close()
 
 
 def _open_error(error: pdfium.PdfiumError) -> PermanentError:

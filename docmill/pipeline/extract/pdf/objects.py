@@ -11,7 +11,7 @@ import pypdfium2.raw as raw
 
 from docmill.pipeline.extract.layout.tables import Ruling
 from docmill.pipeline.extract.pdf import calls
-from docmill.pipeline.extract.pdf.text_layer import Box, Viewport
+from docmill.pipeline.extract.pdf.viewport import Box, Viewport
 
 _MAX_OBJECTS = 20_000
 _MAX_POINTS = 400

@@ -1,20 +1,20 @@
 """One PDF page: its text layer where that can be trusted, OCR of the page or of its images where not."""
 
-import re
-
 import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from docmill.pipeline.extract.layout.bidi import is_right_to_left
 from docmill.pipeline.extract.layout.page_content import PageContent
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.ocr import engine
 from docmill.pipeline.extract.ocr.images import is_running_text, may_hold_text
 from docmill.pipeline.extract.ocr.recognition import read_image
-from docmill.pipeline.extract.pdf.notes import read_notes
+from docmill.pipeline.extract.pdf.notes import Notes, take_notes
 from docmill.pipeline.extract.pdf.objects import Drawing, read_drawing
-from docmill.pipeline.extract.pdf.text_layer import Box, TextLayer, Viewport, read_text_layer
+from docmill.pipeline.extract.pdf.text_layer import TextLayer, read_text_layer
 from docmill.pipeline.extract.pdf.usable import is_good_ocr, is_readable
+from docmill.pipeline.extract.pdf.viewport import Box, Viewport
 
 _OCR_DPI = 200
 _MAX_SIDE = 4000
@@ -23,11 +23,22 @@ _MANY_PATHS = 25
 _UNMAPPED = 0.5
 _FULL_PAGE = 0.6
 _WORTH_OCR = 0.04
-_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
-def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
-    """Everything the page holds, by the cheapest way that gives it."""
+def read_page(number: int, document: pdfium.PdfDocument) -> PageContent:
+    """Everything that the page holds, by the cheapest way that gives it. Raises PdfiumError."""
+    page = document[number - 1]
+    try:
+        notes = take_notes(page) if raw.FPDFPage_GetAnnotCount(page) > 0 else Notes()
+        if notes.is_flattened:
+            page.close()
+            page = document[number - 1]
+        return _read(number, page, notes)
+    finally:
+        page.close()
+
+
+def _read(number: int, page: pdfium.PdfPage, notes: Notes) -> PageContent:
     layer = read_text_layer(page)
     viewport = layer.viewport
     drawing = read_drawing(page, viewport)
@@ -36,12 +47,18 @@ def read_page(number: int, page: pdfium.PdfPage) -> PageContent:
         _read_by_ocr(page, content, layer)
     else:
         _read_images(page, content, drawing, viewport)
-    if raw.FPDFPage_GetAnnotCount(page) > 0:
-        notes, remarks = read_notes(page, viewport)
-        content.segments += notes
-        content.asides += remarks
-    content.right_to_left = _is_right_to_left(content.segments)
+    content.segments += notes.segments
+    content.asides += _not_yet_said(notes.remarks, content)
+    content.right_to_left = is_right_to_left("".join([segment.text for segment in content.segments]))
     return content
+
+
+def _not_yet_said(remarks: list[str], content: PageContent) -> list[str]:
+    """The contents of annotations whose words do not stand on the page already, as a stamp's do."""
+    if not remarks:
+        return []
+    said = set(" ".join([*(segment.text for segment in content.segments), *content.asides]).split())
+    return [remark for remark in remarks if not said.issuperset(remark.split())]
 
 
 def needs_ocr(page: pdfium.PdfPage) -> bool:
@@ -126,12 +143,3 @@ def _overlap(one: Segment, other: Segment) -> bool:
 
 def _area(box: Box) -> float:
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
-
-
-def _is_right_to_left(segments: list[Segment]) -> bool:
-    """Whether Hebrew or Arabic letters outnumber the others."""
-    if not _RIGHT_TO_LEFT.search("".join([segment.text for segment in segments if not segment.text.isascii()])):
-        return False
-    text = "".join(segment.text for segment in segments)
-    right = len(_RIGHT_TO_LEFT.findall(text))
-    return right > sum(map(str.isalpha, text)) - right

@@ -6,6 +6,7 @@ and only lines with a gap in them are measured word by word.
 
 import ctypes
 import itertools
+import math
 import re
 import struct
 from collections import deque
@@ -18,23 +19,56 @@ import pypdfium2.raw as raw
 
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.pdf import calls
+from docmill.pipeline.extract.pdf.doubled import first_printed, without_doubles
+from docmill.pipeline.extract.pdf.fonts import BoldFonts
+from docmill.pipeline.extract.pdf.ligatures import RIGHT_TO_LEFT, in_order
+from docmill.pipeline.extract.pdf.mending import mended
+from docmill.pipeline.extract.pdf.viewport import Box, Viewport
 
 _HYPHEN_BREAK = "\ufffe"
 LIST_MARK = re.compile(r"(?:[•◦▪‣●○■➢✓·»*–—\uf0b7-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])\s")
-_GAP = 0.9
-_WIDE = 0.72
-_SAMPLES = 12
 _SPACES = " \u00a0\t"
-_CLOSE = 0.5
-_LONG = 40
+_SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTolerances:
+    """When a line of pdfium's is several pieces, and when it runs sideways. "Sizes" are heights of its font."""
+
+    gap: float = 0.9
+    """Sizes between two runs of text on one line from which they are two pieces: cells, or columns."""
+    word_gap: float = 0.72
+    """Sizes between two words from which they are two pieces, where the line is known to have a gap."""
+    wide: float = 0.72
+    """Sizes that each character takes in a line so wide that it must have a gap; fonts' widest letters take 0.6."""
+    same_row: float = 0.3
+    """Part of the lower run's height that two runs on one line have in common."""
+    list_mark: float = 2.5
+    """Sizes from a line's beginning in which a gap is that after a list's mark."""
+    same_size: float = 0.05
+    """Part of the size by which a line's last character may differ from its first before a third is asked."""
+    sideways: float = 1.5
+    """Sizes that a line of three characters or more is high when it runs sideways, unless it is wider than high."""
+    high: float = 2.2
+    """Sizes that a line may be high when it is wider than high: it has a fraction or a large letter in it."""
+    level: float = 0.996
+    """Cosine of the angle by which a level line may be tilted: 5 degrees."""
+    roomy: float = 1.25
+    """Sizes of height from which a line may be several, one above the other."""
+    close: float = 0.5
+    """Sizes of white space below which the next line goes on with the sentence."""
+    long: int = 40
+    """Characters of a line that is too long for a heading's when the next goes on with the sentence."""
+    samples: int = 12
+    """Lines of a page whose first character is asked whether its font tells what it is."""
+
+
+_TOLERANCES = TextTolerances()
 
 _BOX = struct.Struct("4f")
 _TWO_BOXES = struct.Struct("8f")
-# Types are made once: making one takes longer than any call here.
-_Name = ctypes.c_char * 96
-_Sides = ctypes.c_double * 4
+_Sides = ctypes.c_double * 4  # made once: making a type takes longer than the call
 
-Box = tuple[float, float, float, float]
 _TextLine = tuple[Segment, int, int, bool]
 """A line, its first character and the one after its last, and whether it is so high or wide that it may be several."""
 
@@ -47,32 +81,11 @@ class TextLayer:
     what they are; `viewport` sets the text upright.
     """
 
-    viewport: "Viewport"
+    viewport: Viewport
     segments: list[Segment] = field(default_factory=list)
     sideways: list[str] = field(default_factory=list)
     characters: int = 0
     unmapped: float = 0.0
-
-
-class Viewport:
-    """Turns pdfium's coordinates (points, y upwards, page not rotated) into ours (y downwards, page upright)."""
-
-    def __init__(self, page: pdfium.PdfPage, quarter_turns: int = 0) -> None:
-        self.quarter_turns = quarter_turns
-        self.turns = (raw.FPDFPage_GetRotation(page.raw) + quarter_turns) % 4
-        self.x0, self.y0, self.x1, self.y1 = page.get_bbox()
-        width, height = self.x1 - self.x0, self.y1 - self.y0
-        self.width, self.height = (height, width) if self.turns % 2 else (width, height)
-
-    def box(self, left: float, bottom: float, right: float, top: float) -> Box:
-        """x0, y0, x1, y1 of a box."""
-        if self.turns == 0:
-            return left - self.x0, self.y1 - top, right - self.x0, self.y1 - bottom
-        if self.turns == 1:
-            return bottom - self.y0, left - self.x0, top - self.y0, right - self.x0
-        if self.turns == 2:
-            return self.x1 - right, bottom - self.y0, self.x1 - left, top - self.y0
-        return self.y1 - top, self.x1 - right, self.y1 - bottom, self.x1 - left
 
 
 def read_text_layer(page: pdfium.PdfPage) -> TextLayer:
@@ -106,27 +119,55 @@ class _Reader:
     def read(self) -> TextLayer:
         layer = TextLayer(self._viewport)
         text, indices = self._text_and_indices()
+        text = mended(text)
         layer.characters = len(text) - text.count(" ") - 2 * text.count("\r\n")
         spans = _line_spans(text)
         if not spans:
             return layer
-        pieces = calls.count_text_boxes(self._textpage, 0, -1)
-        gaps = self._gaps(pieces) if pieces > len(spans) else []
-        bold = _BoldFonts(self._textpage)
+        if not text.isascii() and RIGHT_TO_LEFT.search(text):
+            text = self._with_ligatures_in_order(text, spans, indices)
+        runs = calls.count_text_boxes(self._textpage, 0, -1)
+        gaps, doubled = self._gaps(runs) if runs > len(spans) else ([], [])
+        bold = BoldFonts(self._textpage)
         lines, layer.sideways = self._measure(text, spans, indices)
         self._mark_bold(lines, indices, bold)
         for segment, start, end, is_roomy in lines:
-            if is_roomy or (gaps and self._has_gap(segment, gaps)):
+            if doubled and any(segment.y0 < y < segment.y1 for y in doubled):
+                layer.segments.extend(self._printed_once(text, start, end, segment, indices, bold))
+            elif is_roomy or (gaps and self._has_gap(segment, gaps)):
                 layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
-        sample = spans[:: len(spans) // _SAMPLES + 1]
+        if runs > len(spans) or len(set(map(_text_of, layer.segments))) < len(layer.segments):
+            layer.segments = without_doubles(layer.segments)
+        sample = spans[:: len(spans) // _TOLERANCES.samples + 1]
         unmapped = sum(calls.has_no_unicode(self._textpage, indices[start]) == 1 for start, _, _ in sample)
         layer.unmapped = unmapped / len(sample)
         return layer
 
+    def _with_ligatures_in_order(
+        self, text: str, spans: list[tuple[int, int, bool]], indices: range | list[int]
+    ) -> str:
+        parts, position = [], 0
+        for start, end, _ in spans:
+            line = text[start:end]
+            if RIGHT_TO_LEFT.search(line):
+                parts += [text[position:start], in_order(line, self._boxes(list(indices[start:end])))]
+                position = end
+        return "".join([*parts, text[position:]])
+
+    def _printed_once(
+        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int], bold: BoldFonts
+    ) -> Iterator[Segment]:
+        """The line's pieces, without characters that double others."""
+        own = list(indices[start:end])
+        kept = first_printed(text[start:end], self._boxes(own))
+        letters = "".join(text[start + place] for place in kept)
+        if letters:
+            yield from self._split(letters, 0, len(letters), whole, [own[place] for place in kept], bold)
+
     @staticmethod
-    def _mark_bold(lines: list[_TextLine], indices: range | list[int], bold: "_BoldFonts") -> None:
+    def _mark_bold(lines: list[_TextLine], indices: range | list[int], bold: BoldFonts) -> None:
         """Note which lines are bold. Asking costs, and no line that is full, ends a sentence or is long and goes on
         closely below in small letters ends a heading, so those are asked only where the line below is bold."""
         edge = max([line[0].x1 for line in lines], default=0.0)
@@ -138,9 +179,9 @@ class _Reader:
                 and segment.text[-1] != "."
                 and not (
                     below
-                    and end - start > _LONG
+                    and end - start > _TOLERANCES.long
                     and below.text[0].islower()
-                    and below.y0 - segment.y1 < _CLOSE * segment.size
+                    and below.y0 - segment.y1 < _TOLERANCES.close * segment.size
                 )
             ):
                 segment.bold = bold.is_bold(indices[start]) and bold.covers(
@@ -158,9 +199,8 @@ class _Reader:
             return text, range(count)
         # Characters without a Unicode value are missing from the text but counted elsewhere.
         codes = list(map(calls.unicode_of, itertools.repeat(self._textpage), range(count)))
-        indices = [index for index, code in enumerate(codes) if code]
-        text = "".join(chr(codes[index]) for index in indices)
-        return text.replace("\x02", _HYPHEN_BREAK), indices
+        letters, indices = _with_pairs_joined(codes)
+        return letters.replace("\x02", _HYPHEN_BREAK), indices
 
     def _corners(self, characters: list[int]) -> bytearray:
         """Left, top, right and bottom of characters as floats, y upwards, each as high as its font. `_x` and `_y` say
@@ -200,47 +240,60 @@ class _Reader:
                 y1 = top
             if bottom < y0:
                 y0 = bottom
-            if not 0.95 * size < other_size < 1.05 * size:
+            if abs(other_size - size) >= _TOLERANCES.same_size * size:
                 ((_, middle_top, _, middle_bottom),) = self._boxes([indices[(start + end) // 2]])
                 size = sorted((size, other_size, middle_bottom - middle_top))[1] or size
             height, width = y1 - y0, x1 - x0
-            if height < 1.5 * size or end - start < 3 or (width > height and height < 2.2 * size):
-                is_roomy = height > 1.25 * size or width > _WIDE * (end - start) * size
+            upright = height < _TOLERANCES.sideways * size or end - start < 3
+            if upright or (width > height and height < _TOLERANCES.high * size):
+                is_roomy = height > _TOLERANCES.roomy * size or width > _TOLERANCES.wide * (end - start) * size
                 segment = Segment(text[start:end], x0 - x, y - y1, x1 - x, y - y0, size, False, joins)
                 lines.append((segment, start, end, is_roomy))
+            elif width > height and self._is_level(indices[start]):  # letters' boxes are of different heights
+                segment = Segment(text[start:end], x0 - x, y - y1, x1 - x, y - y0, height, False, joins)
+                lines.append((segment, start, end, True))
             else:
                 sideways.append(text[start:end])
         return lines, sideways
 
-    def _gaps(self, count: int) -> list[tuple[float, float, float]]:
-        """Wide gaps, or jumps back, between one piece of text and the next beside it: (x0, x1, y)."""
+    def _is_level(self, index: int) -> bool:
+        """Whether the character stands upright on the page as it is looked at."""
+        turned = calls.char_angle(self._textpage, index) - self._viewport.turns * math.pi / 2
+        return bool(math.cos(turned) > _TOLERANCES.level)
+
+    def _gaps(self, count: int) -> tuple[list[tuple[float, float, float]], list[float]]:
+        """Wide gaps between one run of text and the next beside it, as (x0, x1, y); and the heights y of lines where
+        a run lies on others, which it may double."""
         sides = _Sides()
         places = [ctypes.addressof(sides) + 8 * side for side in range(4)]
-        gaps = []
+        gaps, doubled = [], []
         before: Box | None = None
         for index in range(count):
             calls.text_box(self._textpage, index, *places)
             left, top, right, bottom = sides
             box = self._viewport.box(left, bottom, right, top)
-            if before is not None and (box[0] > before[2] or before[0] > box[2]):
+            if before is not None:
                 height, height_before = box[3] - box[1], before[3] - before[1]
-                wide = _GAP * (height if height > height_before else height_before)
-                if (box[0] - before[2] > wide or before[0] - box[2] > wide) and (
-                    min(box[3], before[3]) - max(box[1], before[1]) > 0.3 * min(height, height_before)
-                ):
-                    ends = (before[2], box[0]) if box[0] > before[2] else (box[2], before[0])
-                    gaps.append((*ends, (max(box[1], before[1]) + min(box[3], before[3])) / 2))
+                lower = height if height < height_before else height_before
+                if min(box[3], before[3]) - max(box[1], before[1]) > _TOLERANCES.same_row * lower:
+                    middle = (max(box[1], before[1]) + min(box[3], before[3])) / 2
+                    apart = max(box[0] - before[2], before[0] - box[2])
+                    if apart > _TOLERANCES.gap * max(height, height_before):
+                        ends = (before[2], box[0]) if box[0] > before[2] else (box[2], before[0])
+                        gaps.append((*ends, middle))
+                    if box[0] < before[2] - 0.5 * lower:
+                        doubled.append(middle)
             before = box
-        return gaps
+        return gaps, doubled
 
     @staticmethod
     def _has_gap(segment: Segment, gaps: list[tuple[float, float, float]]) -> bool:
         # The gap after a list's mark is no gap between cells.
-        start = segment.x0 + (2.5 * segment.size if LIST_MARK.match(segment.text) else 0)
+        start = segment.x0 + (_TOLERANCES.list_mark * segment.size if LIST_MARK.match(segment.text) else 0)
         return any(x1 > start and x0 < segment.x1 and segment.y0 < y < segment.y1 for x0, x1, y in gaps)
 
     def _split(
-        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int], bold: "_BoldFonts"
+        self, text: str, start: int, end: int, whole: Segment, indices: range | list[int], bold: BoldFonts
     ) -> Iterator[Segment]:
         """The line's pieces between wide gaps, measured word by word."""
         words: list[tuple[int, int]] = []
@@ -251,18 +304,24 @@ class _Reader:
             position += len(word) + 1
         boxes = self._boxes([indices[place] for first, after in words for place in (first, after - 1)])
         group: list[tuple[int, int, Box, Box]] = []
-        for (first, after), left, right in zip(words, boxes[::2], boxes[1::2], strict=True):
-            word_span = (first, after, left, right)
-            # A wide gap, or a jump back: another piece.
-            if group and (
-                word_span[2][0] - group[-1][3][2] > _GAP * 0.8 * whole.size
-                or word_span[2][0] < group[-1][2][0] - whole.size
-            ):
+        near = _TOLERANCES.word_gap * whole.size
+        for (first, after), one, other in zip(words, boxes[::2], boxes[1::2], strict=True):
+            if group and self._is_apart(group[-1], one, other, whole.size, near):
                 yield self._piece(text, group, False, indices, bold)
                 group = []
-            group.append(word_span)
+            group.append((first, after, one, other))
         if group:
             yield self._piece(text, group, whole.joins, indices, bold)
+
+    @staticmethod
+    def _is_apart(before: tuple[int, int, Box, Box], one: Box, other: Box, size: float, near: float) -> bool:
+        """Whether a word is far from the one before it, above, below or back behind its beginning: another piece. Both words are
+        their first and last characters' boxes, which lie from right to left in scripts that run so."""
+        left, right = min(before[2][0], before[3][0]), max(before[2][2], before[3][2])
+        x0, x1 = min(one[0], other[0]), max(one[2], other[2])
+        if max(x0 - right, left - x1) > near or min(before[3][3], one[3]) <= max(before[3][1], one[1]):
+            return True
+        return x0 < left - size and before[2][0] <= before[3][0] and one[0] <= other[0]
 
     @staticmethod
     def _piece(
@@ -270,7 +329,7 @@ class _Reader:
         words: list[tuple[int, int, Box, Box]],
         joins: bool,
         indices: range | list[int],
-        bold: "_BoldFonts",
+        bold: BoldFonts,
     ) -> Segment:
         boxes = [box for _, _, first, last in words for box in (first, last)]
         return Segment(
@@ -285,32 +344,27 @@ class _Reader:
         )
 
 
-class _BoldFonts:
-    """Tells by its font whether a character is bold; each font is looked into once a page."""
+def _text_of(segment: Segment) -> str:
+    return segment.text
 
-    def __init__(self, textpage: int) -> None:
-        self._textpage = textpage
-        self._name = _Name()
-        self._place = ctypes.addressof(self._name)
-        self._known: dict[bytes, bool] = {}
 
-    def covers(self, *indices: int) -> bool:
-        """Whether all these characters are bold."""
-        return all(map(self.is_bold, indices))
-
-    def is_bold(self, index: int) -> bool:
-        """Whether this character is bold."""
-        length = calls.font_info(self._textpage, index, self._place, len(self._name), None)
-        name = self._name.value if 0 < length <= len(self._name) else b""
-        known = self._known.get(name)
-        if known is None:
-            lower = name.lower()
-            known = any(word in lower for word in (b"bold", b"black", b"heavy"))
-            known = known or lower.endswith((b".b", b"-bd", b"bx10", b"bx12"))
-            known = known or bool(calls.font_weight(self._textpage, index) >= 600)
-            if name:
-                self._known[name] = known
-        return known
+def _with_pairs_joined(codes: list[int]) -> tuple[str, list[int]]:
+    """The text of UTF-16 units, and the unit that each character begins at: a character outside of the basic plane
+    has two; zeros and units without their other half are left out."""
+    letters, indices = [], []
+    index = 0
+    while index < len(codes):
+        size = 2 if codes[index] in _SURROGATES else 1
+        units = codes[index : index + size]
+        try:
+            letter = chr(units[0]) if size == 1 else struct.pack("<2H", *units).decode("utf-16-le")
+        except (UnicodeDecodeError, struct.error):
+            letter, size = "", 1
+        if units[0] and letter:
+            letters.append(letter)
+            indices.append(index)
+        index += size
+    return "".join(letters), indices
 
 
 def _address(buffer: bytearray) -> int:
