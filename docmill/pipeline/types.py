@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 BlockKind = Literal["heading", "paragraph", "list_item", "table_header", "table_row", "code"]
 Source = Literal["text", "ocr", "mixed"]
+PageWarning = Literal["", "ocr_unsupported_script", "unreadable_text"]
+"""What is the matter with a page whose letters were dropped: no engine at hand knows them, or they are no text."""
 Vector = NDArray[np.float32]
 """One embedding, shape (dimension,), unit length."""
 Vectors = NDArray[np.float32]
@@ -34,12 +36,17 @@ class Page:
 
     `number` counts from 1. Paragraphs are separated by a blank line. `blocks`, where the format tells them, cover the
     text in order without overlap; when empty, structure is read off the text (blank lines, Markdown marks).
+    `source` says whether the text was written in the document, read by OCR (by `engine`, with its mean `confidence`, 0
+    to 1), or both; `warning`, why text is missing.
     """
 
     number: int
     text: str
     source: Source = "text"
     blocks: tuple[Block, ...] = ()
+    engine: str = ""
+    confidence: float = 1.0
+    warning: PageWarning = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,9 @@ def test_a_hidden_layer_of_junk_is_not_trusted(tmp_path: Path) -> None:
             hidden.textLine("TheIl ghTh~us k3ep~r c|unt5 tHe sh^ps thAt p4ss bEf0re dAwn")
         canvas.drawText(hidden)
 
-    image = picture(tmp_path)
-    whole = lambda canvas: canvas.drawImage(ImageReader(image), 0, 0, 595, 842, preserveAspectRatio=False)  # noqa: E731
+    image = Image.new("L", (1240, 1754), 255)
+    image.paste(picture(tmp_path).convert("L"), (100, 100))
+    whole = lambda canvas: canvas.drawImage(ImageReader(image), 0, 0, 595, 842)  # noqa: E731
     (page,) = pages_of(write_pdf(tmp_path / "a.pdf", together(whole, junk)))
     assert page.source == "ocr"
     assert "ghTh" not in page.text

@@ -6,8 +6,8 @@ from typing import Any
 
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.layout.tables import Ruling
-from docmill.pipeline.extract.sandbox.frames import SOURCES, BadFrameError
-from docmill.pipeline.types import Source
+from docmill.pipeline.extract.sandbox.frames import SOURCES, WARNINGS, BadFrameError
+from docmill.pipeline.types import PageWarning, Source
 
 
 @dataclass(slots=True)
@@ -21,6 +21,9 @@ class PageContent:
     asides: list[str] = field(default_factory=list)
     source: Source = "text"
     right_to_left: bool = False
+    engine: str = ""
+    confidence: float = 1.0
+    warning: PageWarning = ""
 
 
 ReadContent = Callable[[], PageContent]
@@ -44,6 +47,9 @@ def content_frame(content: PageContent) -> dict[str, Any]:
         "asides": content.asides,
         "source": content.source,
         "right_to_left": content.right_to_left,
+        "engine": content.engine,
+        "confidence": content.confidence,
+        "warning": content.warning,
     }
 
 
@@ -58,10 +64,13 @@ def content_from(frame: dict[str, Any]) -> PageContent:
             list(map(str, frame["asides"])),
             frame["source"],
             bool(frame["right_to_left"]),
+            str(frame.get("engine", "")),
+            float(frame.get("confidence", 1.0)),
+            frame.get("warning", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrameError("a page's content without its parts") from error
-    if content.source not in SOURCES:
+    if content.source not in SOURCES or content.warning not in WARNINGS:
         raise BadFrameError("a page's content of no known source")
     return content
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from docmill.pipeline.extract.layout.columns import regions
 from docmill.pipeline.extract.layout.furniture import LOOKAHEAD, FurnitureFinder, Margins, margins
@@ -62,4 +62,5 @@ class _Layout:
         write_regions(writer, columns, tables, self._typography, self._compounds)
         for text in content.asides:
             writer.add("paragraph", text)
-        return writer.page(content.number, content.source)
+        page = writer.page(content.number, content.source)
+        return replace(page, engine=content.engine, confidence=content.confidence, warning=content.warning)

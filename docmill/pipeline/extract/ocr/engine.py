@@ -28,12 +28,19 @@ class OcrReading:
 
     `turns` are the quarter turns against the clock that set the image upright; coordinates of the segments are pixels
     of the turned image, straightened when it was tilted. `confidence` is the engine's, 0 to 1, the mean over letters.
+    `lines_seen` were found, read or not; `line_height` is their usual height in pixels, and `coverage` how many letters
+    and figures were read for each such height along them. `unknown_script`: the letters are none that the engines at
+    hand know, and what they made of them was dropped.
     """
 
     segments: list[Segment] = field(default_factory=list)
     turns: int = 0
     engine: str = ""
     confidence: float = 0.0
+    lines_seen: int = 0
+    line_height: float = 0.0
+    coverage: float = 1.0
+    unknown_script: bool = False
 
 
 class OcrEngine(Protocol):

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from docmill.pipeline.errors import PermanentError
+from docmill.pipeline.extract.layout.bidi import is_right_to_left
 from docmill.pipeline.extract.layout.page_content import ContentOf, PageContent, read_here
 from docmill.pipeline.extract.layout.pages import laid_out
 from docmill.pipeline.extract.layout.segments import Segment
@@ -63,9 +64,13 @@ def _content(image: Image.Image, number: int) -> PageContent:
         if image.width * image.height > _MAX_PIXELS:
             raise _too_large()
         pixels = _pixels(image)
-    segments = read_image(pixels).segments
-    height = max([float(pixels.shape[0]), *(segment.y1 for segment in segments)])
-    return PageContent(number, height, segments, source="ocr")
+    reading = read_image(pixels)
+    height = max([float(pixels.shape[0]), *(segment.y1 for segment in reading.segments)])
+    content = PageContent(number, height, reading.segments, source="ocr")
+    content.right_to_left = is_right_to_left("".join([segment.text for segment in reading.segments]))
+    content.engine, content.confidence = reading.engine, min(reading.confidence, 1.0)
+    content.warning = "ocr_unsupported_script" if reading.unknown_script else ""
+    return content
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from docmill.pipeline.extract.layout.segments import Segment
 from docmill.pipeline.extract.ocr.engine import Image, OcrOptions, OcrReading
+from docmill.pipeline.extract.ocr.scripts import is_doubtful
 
 _DETECT_SIDE = 1120
 _DETECT_SIDE_SMALL_PRINT = 2000
@@ -50,20 +51,21 @@ class RapidEngine:
 
     def read(self, image: Image) -> OcrReading:
         """Small print, and pages that read badly, are looked at in full size too."""
-        segments, turns, score, height = self._read_at(image, _DETECT_SIDE)
-        is_small = max(image.shape[:2]) > _DETECT_SIDE and height * _DETECT_SIDE < _SMALL_PRINT * max(image.shape[:2])
-        if segments and (is_small or score < _POOR):
-            closer, closer_turns, closer_score, _ = self._read_at(image, _DETECT_SIDE_SMALL_PRINT)
-            if closer_score > score or (is_small and len(closer) > len(segments)):
-                segments, turns, score = closer, closer_turns, closer_score
-        return OcrReading(segments, turns, "rapidocr", score)
+        reading = self._read_at(image, _DETECT_SIDE)
+        longest, height = max(image.shape[:2]), reading.line_height
+        is_small = longest > _DETECT_SIDE and height * _DETECT_SIDE < _SMALL_PRINT * longest
+        if reading.segments and not is_doubtful(reading) and (is_small or reading.confidence < _POOR):
+            closer = self._read_at(image, _DETECT_SIDE_SMALL_PRINT)
+            more = is_small and len(closer.segments) > len(reading.segments)
+            if closer.confidence > reading.confidence or more:
+                return closer
+        return reading
 
-    def _read_at(self, image: Image, side: int) -> tuple[list[Segment], int, float, float]:
-        """Lines found in a copy of at most `side` pixels: segments, quarter turns, the recognition's mean confidence,
-        and the usual height of a line in pixels of `image`."""
+    def _read_at(self, image: Image, side: int) -> OcrReading:
+        """What is read of the lines found in a copy of at most `side` pixels."""
         quads = self._detect_at(image, side)
         if not len(quads):
-            return [], 0, 0.0, 0.0
+            return OcrReading(engine="rapidocr")
         height = median(min(_sides(quad)) for quad in quads)
         turns = 0
         if _are_upended(quads):
@@ -73,7 +75,9 @@ class RapidEngine:
             image, quads, turns = *_turned(image, quads, 2)[:2], turns + 2
             crops = [np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops]
         segments, score = self._recognise(crops, _straightened(quads))
-        return segments, turns, score, height
+        room = sum(max(_sides(quad)) for quad in quads) / height
+        read = sum(character.isalnum() for segment in segments for character in segment.text)
+        return OcrReading(segments, turns, "rapidocr", score, len(quads), height, read / room)
 
     def _detect_at(self, image: Image, side: int) -> Quads:
         scale = min(1.0, side / max(image.shape[:2]))

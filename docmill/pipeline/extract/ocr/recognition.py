@@ -7,6 +7,7 @@ import numpy as np
 
 from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.extract.ocr.engine import Image, OcrEngine, OcrOptions, OcrReading
+from docmill.pipeline.extract.ocr.scripts import is_doubtful, read_other_script
 
 ENGINES = {
     "rapidocr": ("docmill.pipeline.extract.ocr.rapid", "RapidEngine"),
@@ -63,6 +64,8 @@ def read_image(image: Image, points_per_pixel: float = 1.0) -> OcrReading:
     """The lines of text in `image`, in points. Raises PermanentError `extractor_crashed` where the engine is not
     there."""
     reading = _recognition.engine(_recognition.options.engine).read(image)
+    if is_doubtful(reading):
+        reading = read_other_script(image, reading)
     for segment in reading.segments:
         segment.x0, segment.x1 = segment.x0 * points_per_pixel, segment.x1 * points_per_pixel
         segment.y0, segment.y1 = segment.y0 * points_per_pixel, segment.y1 * points_per_pixel

@@ -87,6 +87,11 @@ class TextLayer:
     characters: int = 0
     unmapped: float = 0.0
 
+    @property
+    def text(self) -> str:
+        """All letters, in no certain order."""
+        return "".join([*[segment.text for segment in self.segments], *self.sideways])
+
 
 def read_text_layer(page: pdfium.PdfPage) -> TextLayer:
     """The page's text layer; hidden hyphens at line ends are taken out and noted."""
@@ -315,8 +320,8 @@ class _Reader:
 
     @staticmethod
     def _is_apart(before: tuple[int, int, Box, Box], one: Box, other: Box, size: float, near: float) -> bool:
-        """Whether a word is far from the one before it, above, below or back behind its beginning: another piece. Both words are
-        their first and last characters' boxes, which lie from right to left in scripts that run so."""
+        """Whether a word is far from the one before it, above, below or back behind its beginning: another piece. Both
+        are the boxes of first and last characters, which lie from right to left in scripts that run so."""
         left, right = min(before[2][0], before[3][0]), max(before[2][2], before[3][2])
         x0, x1 = min(one[0], other[0]), max(one[2], other[2])
         if max(x0 - right, left - x1) > near or min(before[3][3], one[3]) <= max(before[3][1], one[1]):

@@ -8,9 +8,12 @@ from typing import Any, BinaryIO
 from docmill.pipeline.text import clean
 from docmill.pipeline.types import Block, Page
 
+_NAME = 40
+"""Characters of an OCR engine's name at most."""
 LENGTH = struct.Struct(">I")
 _KINDS = {"heading", "paragraph", "list_item", "table_header", "table_row", "code"}
 SOURCES = {"text", "ocr", "mixed"}
+WARNINGS = {"", "ocr_unsupported_script", "unreadable_text"}
 
 
 class BadFrameError(Exception):
@@ -42,6 +45,9 @@ def page_frame(page: Page) -> dict[str, Any]:
         "number": page.number,
         "text": page.text,
         "source": page.source,
+        "engine": page.engine,
+        "confidence": page.confidence,
+        "warning": page.warning,
         "blocks": [[block.kind, block.start, block.end, block.level] for block in page.blocks],
     }
 
@@ -50,13 +56,23 @@ def page_from(frame: dict[str, Any]) -> Page:
     """A frame as a page. Raises BadFrameError unless it keeps what Page promises."""
     try:
         blocks = tuple(Block(kind, start, end, level) for kind, start, end, level in frame["blocks"])
-        page = Page(frame["number"], frame["text"], frame["source"], blocks)
+        page = Page(
+            frame["number"],
+            frame["text"],
+            frame["source"],
+            blocks,
+            frame["engine"],
+            float(frame["confidence"]),
+            frame["warning"],
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrameError("a page without its parts") from error
     if not isinstance(page.text, str) or clean(page.text) != page.text:
         raise BadFrameError("a page whose text is not clean")
-    if not isinstance(page.number, int) or page.source not in SOURCES:
+    if not isinstance(page.number, int) or page.source not in SOURCES or page.warning not in WARNINGS:
         raise BadFrameError("a page without number or source")
+    if not isinstance(page.engine, str) or len(page.engine) > _NAME or not 0 <= page.confidence <= 1:
+        raise BadFrameError("a page read by nobody")
     position = 0
     for block in blocks:
         numbers = (block.start, block.end, block.level)
