@@ -37,26 +37,8 @@ def test_print_that_is_doubled_for_bold_is_read_once(tmp_path: Path) -> None:
             canvas.drawString(72 + shift, 600, "and so is the one that follows")
 
     text = text_of(write_pdf(tmp_path / "a.pdf", draw))
-    assert text.split() == (
-        [
-            "Annual",
-            "Report",
-            "2011",
-            "The",
-            "whole",
-            "line",
-            "is",
-            "printed",
-            "twice",
-            "and",
-            "so",
-            "is",
-            "the",
-            "one",
-            "that",
-            "follows",
-        ]
-    )
+    expected = "Annual Report 2011 The whole line is printed twice and so is the one that follows"
+    assert " ".join(text.split()) == expected
 
 
 def test_a_word_that_is_said_twice_stays_twice(tmp_path: Path) -> None:
@@ -84,7 +66,7 @@ def test_pieces_from_right_to_left_are_read_from_the_right(tmp_path: Path) -> No
     ("visual", "logical"),
     [
         (["עולם", "abc", "12", "שלום"], ["שלום", "abc", "12", "עולם"]),
-        (["the", "עולם", "שלום", "book"], ["the", "שלום", "עולם", "book"]),
+        (["lighthouse", "עולם", "שלום", "book"], ["lighthouse", "שלום", "עולם", "book"]),
         (["one", "two"], ["one", "two"]),
     ],
 )
@@ -93,7 +75,7 @@ def test_pieces_of_a_line_are_ordered_by_their_directions(visual: list[str], log
 
 
 def test_utf8_in_a_fonts_table_is_undone(tmp_path: Path) -> None:
-    letters = {code: letter for code, letter in enumerate(dict.fromkeys("Первпоимндта"), 1)}
+    letters = dict(enumerate(dict.fromkeys("Первпоимндта"), 1))
     broken = {code: letter.encode().decode("utf-16-be") for code, letter in letters.items()} | {0x20: " ", 0x2E: "."}
     codes = {letter: f"{code:02x}" for code, letter in letters.items()} | {" ": "20", ".": "2e"}
     string = "<" + "".join(codes[letter] for letter in "Перв. прим. дата") + ">"
