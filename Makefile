@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # Tests that share a system stay in one process (tests/conftest.py).
 IN_PARALLEL := -n 2 --dist loadgroup
 
-.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings sweep isolation clean
+.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings bench-search sweep isolation clean
 
 install: $(VENV)/.installed
 
@@ -109,6 +109,10 @@ bench-spread: install
 isolation: install
 	$(BIN)/python -m tests.isolation.run
 	$(BIN)/python -m tests.isolation.run --user other
+
+# SIZES are numbers of chunks, 10000,100000 by default.
+bench-search: install
+	$(BIN)/python -m benchmarks.search $(if $(SIZES),--sizes "$(SIZES)") $(if $(JSON),--json "$(JSON)")
 
 bench: bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings
 

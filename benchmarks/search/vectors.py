@@ -8,6 +8,7 @@ so ("interpolated").
 
 import ast
 import hashlib
+import json
 import random
 import sys
 from collections.abc import Iterator
@@ -24,8 +25,17 @@ _NOISE = 0.35
 """Length of the noise that is added to a point between two neighbours, of unit length each."""
 
 
-def sentences(count: int, seed: int = 1) -> list[str]:
-    """So many different sentences, in an order that the seed gives."""
+def sentences(count: int, cache: Path, seed: int = 1) -> list[str]:
+    """So many different sentences, in an order that the seed gives; looked for once, then read from a file."""
+    file = cache / f"sentences-{count}-{seed}.json"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(_found(count, seed)))
+    kept: list[str] = json.loads(file.read_text())
+    return kept
+
+
+def _found(count: int, seed: int) -> list[str]:
     found: dict[str, None] = {}
     files = sorted(path for root in _roots() for path in root.rglob("*.py") if "test" not in path.parts)
     random.Random(seed).shuffle(files)
@@ -58,7 +68,6 @@ def embedded(embedder: Embedder, texts: list[str], cache: Path) -> Vectors:
     key = hashlib.sha256("\n".join([embedder.model, *texts]).encode()).hexdigest()[:16]
     file = cache / f"vectors-{key}.npy"
     if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         parts = [embedder.embed_passages(texts[at : at + _BATCH], "") for at in range(0, len(texts), _BATCH)]
         np.save(file, np.concatenate(parts))
     vectors: Vectors = np.load(file)
