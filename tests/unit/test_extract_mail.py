@@ -265,3 +265,12 @@ def test_damaged_outlook_messages_are_corrupt_or_read(tmp_path: Path) -> None:
         data[place : place + 4] = b"\xfe\xff\xff\x7f"
         with suppress(PermanentError):  # and no other
             pages(tmp_path, bytes(data), MSG)
+
+
+def test_a_stream_that_says_it_is_larger_than_the_file_is_corrupt_at_once(tmp_path: Path) -> None:
+    data = bytearray(outlook({"__substg1.0_1000001F": "words".encode("utf-16-le")}))
+    root = data.index("Root Entry".encode("utf-16-le"))
+    data[root + 0x78 : root + 0x7C] = b"\xf0\xff\xff\x7f"
+    with pytest.raises(PermanentError) as caught:
+        pages(tmp_path, bytes(data), MSG)
+    assert caught.value.code == "corrupt"

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 from olefile import OleFileIO
@@ -12,7 +11,7 @@ from docmill.pipeline.errors import PermanentError, is_out_of_memory
 from docmill.pipeline.extract.mail.attachments import MIN_INLINE_PICTURE, Nesting, attachment_pages
 from docmill.pipeline.extract.mail.compressed_rtf import unpacked_rtf
 from docmill.pipeline.extract.mail.message_text import Body, write_body, write_headers
-from docmill.pipeline.extract.mail.msg_properties import Properties
+from docmill.pipeline.extract.mail.msg_properties import Properties, open_message
 from docmill.pipeline.extract.reading import PageWriter, Reading
 from docmill.pipeline.extract.text.rtf import read_rtf
 from docmill.pipeline.extract.text.rtf_html import encapsulated_html
@@ -41,7 +40,7 @@ def read(path: Path, content_type: str) -> Reading:
 def read_message(data: bytes, nesting: Nesting) -> Reading:
     """As `read`, of a message that lies in others."""
     try:
-        file = OleFileIO(BytesIO(data))
+        file = open_message(data)
         message = Properties(file, (), "message")
         title = clean(message.text(_SUBJECT)).strip() or None
     except _BROKEN as error:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 from olefile import OleFileIO
 
@@ -22,6 +23,15 @@ _CODEPAGE_OF_LANGUAGE = {
 }  # fmt: skip
 """By the primary language of a locale id ([MS-LCID])."""
 _CODEPAGE_OF_LOCALE = {0x0404: 950, 0x0C04: 950, 0x1404: 950, 0x0C1A: 1251, 0x1C1A: 1251, 0x201A: 1251, 0x281A: 1251}
+
+
+def open_message(data: bytes) -> OleFileIO:
+    """The compound file. Raises OSError or ValueError, also for streams that say they are larger than the file, whose
+    sectors olefile would look for one by one."""
+    file = OleFileIO(BytesIO(data))
+    if any(entry is not None and entry.size > len(data) for entry in file.direntries):
+        raise ValueError("a stream is larger than its file")
+    return file
 
 
 class Properties:
