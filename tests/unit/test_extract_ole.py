@@ -2,6 +2,7 @@
 was written by xlwt."""
 
 import struct
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -240,6 +241,17 @@ def test_word_6_is_read_in_the_code_page_of_its_language(
     data = word_6(f"{text}\rName\x07Tons\x07\x07".encode(encoding), language, environment)
     (page,) = pages_of(written(tmp_path, "a.doc", data))
     assert page.text == f"{text}\n\nName | Tons"
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path: Path) -> None:
+    data = bytearray(word_6(b"Gr\xf6\xdfe\r"))
+    place = data.index(struct.pack("<I", 6), 512)
+    data[place : place + 4] = struct.pack("<I", 0xFFFFFF00)
+    tracemalloc.start()
+    (page,) = pages_of(written(tmp_path, "a.doc", bytes(data)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert page.text == "Größe" and peak < 16 << 20
 
 
 def test_word_2_is_told_to_be_saved_anew(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 ([MS-DOC]). Word 6 and 95 are read without headings and list numbers."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,9 +139,7 @@ class _Pages:
         headers, footers = dict[str, None](), dict[str, None]()
         part = self._file.parts["headers"]
         bounds = self._file.positions(HEADERS, 0)
-        spans = [
-            (story - _SEPARATORS, _within(part, start, end)) for story, (start, end) in enumerate(pairwise(bounds))
-        ]
+        spans = list(enumerate(_stories(part, bounds), start=-_SEPARATORS))
         if not self._file.is_97 or not spans:
             spans = [(0, part)]
         for story, span in [*spans, (0, self._file.parts["header_boxes"])]:
@@ -151,11 +149,13 @@ class _Pages:
         return list(headers), list(footers)
 
 
-def _within(part: range, start: int, end: int) -> range:
-    """The part's characters from `start` to `end`, counted from its beginning."""
-    return range(
-        min(part.start + start, part.stop), max(min(part.start + end, part.stop), min(part.start + start, part.stop))
-    )
+def _stories(part: range, bounds: Sequence[int]) -> Iterator[range]:
+    """The pieces of a part between bounds that count from its beginning; none overlaps the one before."""
+    reached = 0
+    for start, end in pairwise(bounds):
+        begin, stop = max(start, reached), max(end, start, reached)
+        reached = min(stop, len(part))
+        yield part[begin:stop]
 
 
 def _notes(file: WordFile) -> Iterator[tuple[int, range]]:
@@ -165,8 +165,7 @@ def _notes(file: WordFile) -> Iterator[tuple[int, range]]:
         (ENDNOTE_REFERENCES, ENDNOTE_TEXTS, "endnotes"),
     ):
         places, bounds = file.positions(references, _NOTE), file.positions(texts, 0)
-        for place, start, end in zip(places[:-1], bounds, bounds[1:], strict=False):
-            yield place, _within(file.parts[part], start, end)
+        yield from zip(places[:-1], _stories(file.parts[part], bounds), strict=False)
 
 
 def _anchored_boxes(file: WordFile) -> Iterator[tuple[int, range]]:
@@ -177,8 +176,8 @@ def _anchored_boxes(file: WordFile) -> Iterator[tuple[int, range]]:
         for item, position in zip(file.items(ANCHORS, _ANCHOR), file.positions(ANCHORS, _ANCHOR), strict=False)
     }
     bounds, boxes = file.positions(TEXT_BOXES, _BOX), file.items(TEXT_BOXES, _BOX)
-    for start, end, box in zip(bounds, bounds[1:], boxes, strict=False):
+    for span, box in zip(_stories(part, bounds), boxes, strict=False):
         if not int.from_bytes(box[8:10], "little"):
-            yield anchors.get(box[14:18], len(file.text)), _within(part, start, end)
+            yield anchors.get(box[14:18], len(file.text)), span
     if not boxes and part:
         yield len(file.text), part

@@ -27,35 +27,39 @@ def seen(text: str, span: range) -> Iterator[Seen]:
     """What is seen of a part of the text, in order. Fields that never end are none."""
     matched = _matched(text, span)
     fields: list[_Field] = []
+    unseen = 0  # fields around this place whose code, or hidden result, it stands in
     place = span.start
     for special in _SPECIAL.finditer(text, span.start, span.stop):
         position, character = special.start(), special[0]
-        yield from _run(text[place:position], place, fields)
+        yield from _run(text[place:position], place, fields, unseen)
         place = position + 1
         if character == _BEGIN and position in matched:
             fields.append(_Field())
-        elif character == _SEPARATOR and fields:
+            unseen += 1
+        elif character == _SEPARATOR and fields and not fields[-1].has_result:
             fields[-1].has_result = True
             fields[-1].is_hidden = fields[-1].code.split()[:1] in [[name] for name in _PAGE_FIELDS]
+            unseen -= not fields[-1].is_hidden
         elif character == _END and position in matched and fields:
             field = fields.pop()
+            unseen -= not field.has_result or field.is_hidden
             if not field.has_result:
-                yield from _run(_without_result(field.code), position, fields)
+                yield from _run(_without_result(field.code), position, fields, unseen)
         elif character in _CHARACTERS:
-            yield from _run(_CHARACTERS[character], position, fields)
-        elif all(field.has_result and not field.is_hidden for field in fields):
+            yield from _run(_CHARACTERS[character], position, fields, unseen)
+        elif not unseen:
             if character == "\x02":
                 yield "note", "", position
             elif character in _ENDS:
                 yield _ENDS[character], "", position
-    yield from _run(text[place : span.stop], place, fields)
+    yield from _run(text[place : span.stop], place, fields, unseen)
 
 
-def _run(text: str, position: int, fields: list[_Field]) -> Iterator[Seen]:
+def _run(text: str, position: int, fields: list[_Field], unseen: int) -> Iterator[Seen]:
     """Characters, to those who see them or to the code of the field they stand in."""
     if fields and not fields[-1].has_result:
         fields[-1].code += text
-    elif text and all(field.has_result and not field.is_hidden for field in fields):
+    elif text and not unseen:
         yield "text", text, position
 
 

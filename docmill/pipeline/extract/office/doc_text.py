@@ -115,7 +115,7 @@ class WordFile:
         """Put NUL for the characters between these offsets of the stream, in order; marks of paragraphs, cells and
         fields stay."""
         characters = list(self.text)
-        spans = list(spans)
+        spans = _apart(spans)
         starts = [start for start, _ in spans]
         for piece, following in zip(self._pieces, [*self._starts[1:], len(characters)], strict=True):
             end = piece.offset + (following - piece.start) * piece.width
@@ -131,7 +131,7 @@ class WordFile:
         listing = _piece_table(self.table(_PIECES)) if self.is_97 or flags & _COMPLEX else b""
         if not listing:
             (start,) = struct.unpack_from("<I", self.stream, 0x18)
-            return [_Piece(0, start, 1)], [self._characters(start, count, 1)]
+            return [_Piece(0, start, 1)], [self._characters(start, min(count, len(self.stream)), 1)]
         number = min((len(listing) - 4) // 12, _MAX_PIECES)
         if number < 1:
             raise PermanentError("corrupt")
@@ -158,6 +158,16 @@ class WordFile:
         if width == 1:
             return _decoded(data, self._encoding).ljust(length, "\0")[:length]
         return "".join(map(chr, struct.unpack(f"<{len(data) // 2}H", data[: len(data) // 2 * 2]))).ljust(length, "\0")
+
+
+def _apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, none within another."""
+    apart: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        first = max(start, apart[-1][1]) if apart else start
+        if first < end:
+            apart.append((first, end))
+    return apart
 
 
 def _decoded(data: bytes, encoding: str) -> str:

@@ -29,7 +29,9 @@ def read(path: Path, content_type: str) -> Reading:
         with olefile.OleFileIO(str(path)) as file:
             name = next(name for name in ("Workbook", "Book") if file.exists(name))
             stream, title = file.openstream(name).read(), ole_title(file)
-        book = xlrd.open_workbook(str(path), logfile=_Silence(), formatting_info=True, ragged_rows=True, on_demand=True)
+        book = xlrd.open_workbook(
+            file_contents=stream, logfile=_Silence(), formatting_info=True, ragged_rows=True, on_demand=True
+        )
         boxes = box_texts(stream)
     except (StopIteration, *_BROKEN) as error:
         raise PermanentError("encrypted" if "encrypted" in str(error).lower() else "corrupt") from error
