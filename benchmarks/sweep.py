@@ -75,7 +75,7 @@ def swept(path: Path, name: str) -> tuple[str, dict[str, Any]]:
         with extractor().open(path, detect_type(path, path.name)) as extraction:
             pages.extend(extraction)
         if not any(page.text for page in pages):
-            outcome = "no_text"
+            outcome = max([page.warning for page in pages], default="") or "no_text"
     except DocmillError as error:
         outcome = error.code
     except Exception as error:

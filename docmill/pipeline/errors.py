@@ -47,6 +47,18 @@ _KINDS = (
     ErrorKind("corrupt", 422, "Corrupt file", "The file cannot be read; export it again and upload the new one."),
     ErrorKind("encrypted", 422, "Encrypted file", "The file needs a password; remove it and upload the file again."),
     ErrorKind("no_text", 422, "No text", "No text was found in the document, not even by OCR."),
+    ErrorKind(
+        "ocr_unsupported_script",
+        422,
+        "Script unknown to OCR",
+        "OCR does not know the letters of these pages; upload a version with a text layer, read by an OCR that does.",
+    ),
+    ErrorKind(
+        "unreadable_text",
+        422,
+        "Unreadable text",
+        "The document's characters are no text, and OCR found none; export it again with its fonts.",
+    ),
     ErrorKind("too_many_pages", 422, "Too many pages", "Split the document into smaller ones."),
     ErrorKind("too_much_text", 422, "Too much text", "The document unpacks to more than is accepted; split it."),
     ErrorKind("too_complex", 422, "Too complex", "The document is far more involved than its text; simplify it."),

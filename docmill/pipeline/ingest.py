@@ -22,7 +22,7 @@ from docmill.pipeline.chunking.chunker import Chunker, embedding_text
 from docmill.pipeline.embed import Embedder, Wait
 from docmill.pipeline.embed.cache import VectorCache, cache_key
 from docmill.pipeline.errors import PermanentError
-from docmill.pipeline.types import Chunk, Page, Record, Vector, Vectors
+from docmill.pipeline.types import Chunk, Page, PageWarning, Record, Vector, Vectors
 from docmill.pipeline.vector_stores import VectorStore, record_id
 
 SEARCHABLE_WITHIN = 60.0
@@ -147,14 +147,15 @@ def ingest(job: Job, adapters: Adapters, journal: Journal) -> int:
     journal.downloading()
     with adapters.originals.download(job.s3_key) as path:  # 1 download
         journal.extracting()
+        warnings: set[PageWarning] = {""}
         with adapters.extractor.open(path, job.content_type) as extraction:  # 2 extract
             job = replace(job, title=extraction.title or "")
             journal.opened(job.title)
-            pages = _read(extraction, journal)
+            pages = _read(extraction, journal, warnings)
             chunks = _cut(adapters.chunker.chunks(pages, job.title), journal)  # 3 chunk
             total = embed_and_index(chunks, job, adapters, journal)  # 4 embed, 5 index
     if total == 0:
-        raise PermanentError("no_text")
+        raise PermanentError(max(warnings) or "no_text")
     journal.indexing()
     leftovers = journal.leftovers(total)
     wait = _asking(journal)
@@ -177,8 +178,9 @@ def embed_and_index(chunks: Iterable[Chunk], job: Job, adapters: Adapters, journ
     return total
 
 
-def _read(extraction: PageStream, journal: Journal) -> Iterator[Page]:
+def _read(extraction: PageStream, journal: Journal, warnings: set[PageWarning]) -> Iterator[Page]:
     for page in extraction:
+        warnings.add(page.warning)
         journal.page_read(page, extraction.pages_total)
         yield page
     journal.chunking()
