@@ -143,7 +143,7 @@ class _Reader:
                 layer.segments.extend(self._split(text, start, end, segment, indices, bold))
             else:
                 layer.segments.append(segment)
-        if runs > len(spans) or len(set(map(_text_of, layer.segments))) < len(layer.segments):
+        if len({segment.text for segment in layer.segments}) < len(layer.segments):
             layer.segments = without_doubles(layer.segments)
         sample = spans[:: len(spans) // _TOLERANCES.samples + 1]
         unmapped = sum(calls.has_no_unicode(self._textpage, indices[start]) == 1 for start, _, _ in sample)
@@ -347,10 +347,6 @@ class _Reader:
             bold.covers(indices[words[0][0]], indices[words[-1][1] - 1]),
             joins,
         )
-
-
-def _text_of(segment: Segment) -> str:
-    return segment.text
 
 
 def _with_pairs_joined(codes: list[int]) -> tuple[str, list[int]]:
