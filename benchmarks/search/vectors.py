@@ -18,6 +18,7 @@ import numpy as np
 import sentencex
 
 from docmill.pipeline.embed import Embedder
+from docmill.pipeline.text import clean
 from docmill.pipeline.types import Vectors
 
 _BATCH = 64
@@ -60,7 +61,7 @@ def _of(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             for sentence in sentencex.segment("en", " ".join((ast.get_docstring(node) or "").split())):
                 if 40 <= len(sentence.strip()) <= 300:
-                    yield sentence.strip()
+                    yield clean(sentence.strip())
 
 
 def embedded(embedder: Embedder, texts: list[str], cache: Path) -> Vectors:
