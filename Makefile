@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 # Tests that share a system stay in one process (tests/conftest.py).
 IN_PARALLEL := -n 2 --dist loadgroup
 
-.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings bench-search sweep isolation clean
+.PHONY: install lock format lint check test test-long unit demo faults bench bench-chunk bench-retrieval bench-extract bench-resolution bench-embed bench-models bench-memory bench-spread bench-encodings bench-search bench-sandbox sweep isolation fuzz clean
 
 install: $(VENV)/.installed
 
@@ -89,6 +89,9 @@ bench-resolution: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.resolution
 
 # CORPUS is a folder of labelled files, as `tests` in the source package of chardet 5.2: CORPUS/<encoding>[-<language>]/*.
+bench-sandbox: install
+	$(BIN)/python -m benchmarks.sandbox $(if $(JSON),--json "$(JSON)")
+
 bench-encodings: $(BENCH)/.installed
 	$(BENCH)/bin/python -m benchmarks.encodings $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(JSON),--json "$(JSON)")
 
@@ -104,6 +107,10 @@ bench-memory: install
 
 bench-spread: install
 	$(BIN)/python -m benchmarks.spreading $(if $(JSON),--json "$(JSON)")
+
+# Mutants of every format and coverage-guided inputs; more of them until the MINUTES are over.
+fuzz: install
+	$(BIN)/python -m tests.fuzz.run $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 # What a taken-over reader can do inside the sandbox, as this user and, run by root, as one that is not root.
 isolation: install

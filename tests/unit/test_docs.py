@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _NAMED = re.compile(r"`((?:docmill|tests|benchmarks)/[\w/.]*)(?::(\w+))?`")
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 _TEST = re.compile(r"`(test_\w+)(…)?`")

@@ -26,6 +26,8 @@ _START_SECONDS = 60.0
 _END_SECONDS = 1.0
 """For an extractor that closed its pipes to end by itself, so that the kernel tells why."""
 _OUT_OF_MEMORY = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Out of memory", b"cannot allocate memory")
+_PANIC = b"panicked at"
+"""What parsers in Rust say when they meet what they did not expect, before they end the process."""
 _NEARLY_ALL = 0.75
 """Of the memory limit: native code that is refused more often aborts, or writes to address 0."""
 _FAULTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP)
@@ -168,6 +170,8 @@ class RunningExtractor:
             return self.out_of_memory()
         if -ended.code in _FAULTS and ended.rss > _NEARLY_ALL * self._memory_bytes:
             return self.out_of_memory()
+        if _PANIC in self._stderr:
+            return PermanentError("corrupt")
         if ended.code == -signal.SIGXCPU:
             return PermanentError("timeout")
         if ended.code in (-signal.SIGKILL, -signal.SIGTERM) and not ended.was_killed:
