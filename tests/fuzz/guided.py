@@ -67,7 +67,7 @@ def cursors(data: bytes) -> None:
 
 def filters(data: bytes) -> None:
     from docmill.api.json_input import parsed_or_refused
-    from docmill.api.serializers import SearchSerializer
+    from docmill.api.search import SearchSerializer
 
     SearchSerializer(data=parsed_or_refused(data.decode("utf-8", "replace"), "bad_request")).is_valid()
 
@@ -111,7 +111,7 @@ def main() -> None:
 
         django.setup()
         import docmill.api.paging
-        import docmill.api.serializers
+        import docmill.api.search
         import docmill.pipeline.chunking.units
         import docmill.pipeline.extract.mail.eml
         import docmill.pipeline.extract.text.html_page  # noqa: F401

@@ -78,7 +78,7 @@ def mutants_of(name: str, data: bytes, random: Random, count: int) -> tuple[Coun
 def guide(target: str, seed: int) -> int:
     """Whether coverage-guided inputs broke a target: 1 or 0."""
     command = [sys.executable, "-m", "tests.fuzz.guided", target, f"-atheris_runs={GUIDED_RUNS}", f"-seed={seed}"]
-    command += ["-max_len=4096", f"-artifact_prefix={CORPUS}/{target}-", "-timeout=20"]
+    command += ["-max_len=4096", f"-artifact_prefix={CORPUS}/{target}-", "-timeout=300"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"{target}: {'ok' if run.returncode == 0 else run.stderr[-2000:]}", flush=True)
     return int(run.returncode != 0)
