@@ -16,20 +16,26 @@ import os, sys, time
 from pathlib import Path
 import numpy as np
 from docmill.pipeline.chunking.chunker import Chunker, ChunkOptions, embedding_text
+from docmill.pipeline.embed.local.english import BgeSmallEnglish
 from docmill.pipeline.embed.local.minilm import MiniLm
+from docmill.pipeline.embed.local.multilingual.embedder import MultilingualE5
 from docmill.pipeline.extract import read_document
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
+from docmill.pipeline.rerank.local import MiniLmCrossEncoder
 
-embedder = MiniLm()
-chunker = Chunker(embedder.count_tokens, ChunkOptions())
+embedders = [MultilingualE5(Path(sys.argv[2])), BgeSmallEnglish(), MiniLm()]
+chunker = Chunker(embedders[0].count_tokens, ChunkOptions())
 scan = Path(sys.argv[1])
 inside = ExtractorProcess()
 with inside.open(scan, "image/png") as extraction:
     chunks = list(chunker.chunks(extraction))
 inside.close()
 list(read_document(scan, "image/png").pages)  # the same without the sandbox, which would hide a query
-embedder.embed_passages([embedding_text(chunk) for chunk in chunks] or ["text"], "scan.png", lambda seconds: None)
-embedder.embed_query("what does it say?")
+texts = [embedding_text(chunk) for chunk in chunks] or ["text"]
+for embedder in embedders:
+    embedder.embed_passages(texts, "scan.png", lambda seconds: None)
+    embedder.embed_query("what does it say?")
+MiniLmCrossEncoder().scores("what does it say?", texts)
 import google.genai, pinecone, kreuzberg, sentencex, spacy, boto3, celery, flower
 time.sleep(2)  # telemetry goes out a while after its library was loaded
 """
@@ -61,7 +67,7 @@ def test_no_library_asks_for_a_name_while_documents_are_read_and_searched(tmp_pa
     image = Image.new("RGB", (800, 200), "white")
     ImageDraw.Draw(image).text((40, 60), "The granary holds two hundred sacks", fill="black", font_size=40)
     image.save(scan)
-    assert watched(sys.executable, "-c", PIPELINE, str(scan), home=tmp_path)["queries"] == []
+    assert watched(sys.executable, "-c", PIPELINE, str(scan), str(tmp_path / "models"), home=tmp_path)["queries"] == []
     assert not [path for path in (tmp_path / ".cache").rglob("*") if path.is_file()]
 
 

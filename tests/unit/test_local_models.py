@@ -1,6 +1,7 @@
 """The local models: right by their own weights, the same whatever stands beside a text, their files made once."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docmill.pipeline.chunking.chunker import PATH_CHARACTERS
 from docmill.pipeline.embed.local.embedder import LocalEmbedder
 from docmill.pipeline.embed.local.english import BgeSmallEnglish
 from docmill.pipeline.embed.local.minilm import MiniLm
@@ -147,6 +149,26 @@ def test_a_text_of_as_many_tokens_as_the_model_reads_is_read_to_its_end(any_mode
 def test_no_text_is_too_short(any_model: LocalEmbedder) -> None:
     assert np.isfinite(any_model.embed_passages(["", " ", "\u200b"], "")).all()
     assert any_model.count_tokens([""]) == [0]
+
+
+def test_a_chunk_and_the_headings_above_it_fit_into_what_the_model_reads(any_model: LocalEmbedder) -> None:
+    target, most = any_model.chunk_sizes
+    assert target <= most <= any_model.max_tokens - PATH_CHARACTERS
+
+
+def docmill_models(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "DOCMILL_MODELS": str(folder)}
+    command = [sys.executable, "-m", "docmill", "models", *names]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_the_command_makes_and_verifies_the_models_that_it_is_told(models: Path) -> None:
+    run = docmill_models(models, "multilingual", "english")
+    assert run.returncode == 0
+    ready = [line.split(":")[0] for line in run.stdout.splitlines()]
+    assert ready == ["multilingual", "english"]
+    unknown = docmill_models(models, "klingon")
+    assert unknown.returncode == 1 and "only multilingual, english, minilm" in unknown.stderr
 
 
 def test_files_are_made_once_by_those_who_ask_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
