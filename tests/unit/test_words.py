@@ -1,10 +1,15 @@
 """Words: the same cut for the index, for ranking and for highlighting."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from docmill.pipeline.words.index_words import passage_words
 from docmill.pipeline.words.query import in_a_row, parsed, respelled
-from docmill.pipeline.words.stems import language
+from docmill.pipeline.words.stems import language, stem
 from docmill.pipeline.words.tokens import tokens
 
 
@@ -99,3 +104,13 @@ def test_a_quote_that_is_not_closed_is_text() -> None:
 def test_a_query_is_respelled_word_by_word() -> None:
     better = respelled(parsed("Wher is the Herron of Herronville"), {"herron": "heron"})
     assert better.text == "Wher is the heron of Herronville"
+
+
+def test_stems_are_the_same_where_another_stemmer_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "Stemmer.py").write_text("def algorithms(): return []\ndef Stemmer(name): raise KeyError(name)\n")
+    words = [("ulicami", "polish"), ("boats", "english"), ("лодками", "russian"), ("βάρκες", "greek")]
+    program = f"from docmill.pipeline.words.stems import stem\nprint(*(stem(*one) for one in {words!r}))"
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [stem(*one) for one in words]

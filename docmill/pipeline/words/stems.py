@@ -5,9 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
-
-import snowballstemmer
 
 from docmill.pipeline.words.tokens import folded
 
@@ -76,4 +75,6 @@ def stem(word: str, language: str) -> str:
 
 @cache
 def _stemmer(language: str) -> Any:
-    return snowballstemmer.stemmer(language)
+    # Not snowballstemmer.stemmer(): where PyStemmer happens to be installed, it has other languages and older rules.
+    module = import_module(f"snowballstemmer.{language}_stemmer")
+    return getattr(module, f"{language.title()}Stemmer")()
