@@ -117,6 +117,17 @@ def test_a_sheet_is_a_page_of_rows(tmp_path: Path) -> None:
     assert blocks_of(sums) == [("heading", "Sums"), ("table_row", "7 | 7")]
 
 
+def test_comments_of_sheets_and_slides_are_marked(tmp_path: Path) -> None:
+    comment = "<office:annotation><dc:creator>Ann</dc:creator><text:p>Check this</text:p></office:annotation>"
+    row = f"<table:table-row><table:table-cell>{comment}<text:p>Rope</text:p></table:table-cell></table:table-row>"
+    (sheet,) = pages_of(
+        written(tmp_path / "a.ods", "spreadsheet", f'<table:table table:name="Sums">{row}</table:table>')
+    )
+    (slide,) = pages_of(written(tmp_path / "a.odp", "presentation", f"<draw:page>{comment}</draw:page>"))
+    assert [text for _, text in blocks_of(sheet)] == ["Sums", "Rope", "Comment by Ann: Check this"]
+    assert slide.text == "Comment by Ann: Check this"
+
+
 def test_slides_are_pages_title_first(tmp_path: Path) -> None:
     body = """<draw:page><draw:frame presentation:class="outline"><draw:text-box><text:list><text:list-item>
       <text:p>A point</text:p></text:list-item></text:list></draw:text-box></draw:frame>

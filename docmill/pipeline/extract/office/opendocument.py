@@ -159,6 +159,10 @@ class _Pages:
             yield from self._turner.turn()
         elif tag == TEXT + "note":
             self._turner.writer.add("paragraph", _note_text(element))
+        elif tag == OFFICE + "annotation":  # of a sheet's cell or a slide
+            author = element.findtext("{http://purl.org/dc/elements/1.1/}creator")
+            text = " ".join(read_paragraph(each).text for each in element.iter(TEXT + "p"))
+            self._turner.writer.add("paragraph", f"Comment by {author}: {text}" if author else f"Comment: {text}")
         elif tag == DRAW + "frame":
             yield from self._frame(element, nesting)
         elif tag in _CONTAINERS or tag.startswith(DRAW):

@@ -50,6 +50,7 @@ def _cells(row: Any, anchored: list[Any], nesting: int) -> list[str]:
 
 def _cell_text(cell: Any, anchored: list[Any], nesting: int) -> str:
     """A cell in one line: dates in ISO form, everything else as it is shown; rows of a table in it by semicolons."""
+    anchored += cell.iterchildren(OFFICE + "annotation")
     if cell.get(OFFICE + "value-type") == "date":
         return str(cell.get(OFFICE + "date-value", "")).removesuffix(_MIDNIGHT)
     parts = []
