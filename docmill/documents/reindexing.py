@@ -46,9 +46,9 @@ def reindex(target: VectorIndex, report: Report) -> VectorIndex | None:
         for document, ids in _build(target):
             tenants[document.user_id] = ids or tenants.get(document.user_id, [])
             report(*_progress(target))
-        forget_removed(target)
         for tenant, ids in tenants.items():
             adapters.vector_store().wait_until_searchable(tenant, ids, SEARCHABLE_WITHIN, time.sleep)
+        forget_removed(target)  # only now: what is removed would be waited for in vain
         if _bring_into_use(target):
             report(*_progress(target))
             return old

@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 import docmill.api.tasks  # noqa: F401 (the broker's fake knows the registered tasks)
 from docmill import adapters
-from docmill.documents import attempt, ocr_fanout, recovery, stage_clock
+from docmill.documents import attempt, ocr_fanout, recovery, reindexing, stage_clock
 from docmill.embedded import servers
 from docmill.worker import shutdown
 from docmill.worker.app import app
@@ -75,7 +75,7 @@ def house(database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ho
     monkeypatch.setattr(redis.Redis, "from_url", lambda *_, **__: house.broker)
     monkeypatch.setattr(shutdown, "_asked_at", bytearray(8))
     monkeypatch.setattr(timezone, "now", house.clock.now)
-    for module in (attempt, ocr_fanout, recovery, shutdown, stage_clock):
+    for module in (attempt, ocr_fanout, recovery, reindexing, shutdown, stage_clock):
         monkeypatch.setattr(module, "time", house.clock)
     house.open()
     return house

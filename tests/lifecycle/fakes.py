@@ -46,6 +46,10 @@ class FakeOriginals(Part):
     def __init__(self, events: list[str], folder: Path) -> None:
         super().__init__(events)
         self.kept: dict[str, bytes] = {}
+        self.ages: dict[str, float] = {}
+        """Seconds since a key was written, where it was not just now."""
+        self.parts: dict[str, float] = {}
+        """Multipart uploads that never ended, and their ages."""
         self._folder = folder
 
     def put(self, key: str, path: Path, sha256_hex: str, content_type: str) -> None:
@@ -68,6 +72,17 @@ class FakeOriginals(Part):
     def delete(self, key: str) -> None:
         self.called("delete original")
         self.kept.pop(key, None)
+
+    def keys_older_than(self, prefix: str, age_seconds: float) -> Iterator[str]:
+        self.called("list originals")
+        return iter([key for key in self.kept if key.startswith(prefix) and self.ages.get(key, 0) > age_seconds])
+
+    def abandoned_parts_removed(self, prefix: str, age_seconds: float) -> int:
+        self.called("abort uploads")
+        ended = [key for key, age in self.parts.items() if key.startswith(prefix) and age > age_seconds]
+        for key in ended:
+            del self.parts[key]
+        return len(ended)
 
 
 class FakeExtraction:

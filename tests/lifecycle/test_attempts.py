@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 
-from docmill.documents import lifecycle
+from docmill.documents import lifecycle, locks
 from docmill.documents.attempt import Attempt
-from docmill.documents.locks import document_lock
+from docmill.documents.locks import OUTLIVES_ITS_PROCESS, document_lock
 from docmill.documents.models import Document, VectorIndex
 from docmill.pipeline.errors import HandedOverError, PermanentError, StaleAttemptError, TransientError
 from docmill.worker import shutdown
 from tests.lifecycle.clock import Clock
-from tests.lifecycle.house import House
+from tests.lifecycle.house import House, another_session
 
 AWAY = TransientError("storage_unavailable")
 
@@ -315,3 +317,46 @@ def test_deleting_ends_the_attempt_that_is_open(house: House) -> None:
     house.clock.passes(timedelta(minutes=1).total_seconds())
     lifecycle.mark_deleted(document)
     assert house.seen(document).deleted_at == first, "deleted once"
+
+
+def test_the_index_stays_in_use_while_a_document_is_completed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    close, held = Attempt.close, []
+
+    def others_would_change_it(attempt: Attempt, **fields: Any) -> None:
+        with another_session() as session:
+            try:
+                session.execute("SELECT FROM api_vectorindex WHERE active FOR UPDATE NOWAIT")
+            except psycopg.errors.LockNotAvailable:
+                held.append(attempt)
+        close(attempt, **fields)
+
+    monkeypatch.setattr(Attempt, "close", others_would_change_it)
+    assert house.work_on(house.document()).status == "completed"
+    assert held
+
+
+def test_a_dead_workers_lock_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = house.left_open()
+    monkeypatch.setattr(locks, "time", house.clock)
+    with another_session() as dead:
+        dead.execute("SELECT pg_advisory_lock(%s)", [locks.lock_key(document.id)])
+        house.clock.on_sleep = dead.close
+        ended = lifecycle.process(document.id, has_helpers=False, patience=OUTLIVES_ITS_PROCESS)
+    assert ended is not None
+    assert ended.status == "completed"
+
+
+def test_an_attempt_that_lost_its_lock_goes_no_further(house: House) -> None:
+    document = house.document()
+
+    def the_session_is_lost(number: int) -> None:
+        with another_session() as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'docmill lock'"
+                " AND datname = current_database()"
+            )
+
+    house.extractor.after_page = the_session_is_lost
+    seen = house.work_on(document)
+    assert (seen.status, seen.retries, seen.chunks.count()) == ("processing", 1, 0)
+    assert not house.store.records

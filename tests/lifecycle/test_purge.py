@@ -1,11 +1,14 @@
 """What deleted and failed documents left is removed: vectors first, verified, then the original, then the rows."""
 
+import threading
+
 import pytest
 
 from docmill.documents import lifecycle
+from docmill.documents import purge as purging
 from docmill.documents.locks import document_lock
 from docmill.documents.models import Chunk, Document
-from docmill.documents.purge import clear_away, clear_failed, purge
+from docmill.documents.purge import Clearing, clear_away, clear_failed, purge
 from docmill.pipeline.errors import PermanentError, TransientError
 from tests.lifecycle.house import House
 
@@ -102,4 +105,56 @@ def test_trouble_with_one_document_postpones_that_one(house: House, deleted: Doc
     clear_away()
     assert list(Document.objects.values_list("id", flat=True)) == [deleted.id]
     clear_away()
+    assert not Document.objects.exists()
+
+
+def _wait_for_rounds() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "clearing":
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_a_round_runs_beside_the_sweep(house: House, deleted: Document) -> None:
+    Clearing().begin()
+    _wait_for_rounds()
+    assert not Document.objects.exists()
+
+
+def test_a_round_that_hangs_holds_nobody_up_and_is_not_joined_by_another(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def hangs() -> None:
+        begun.release()
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(purging, "clear_away", hangs)
+    clearing = Clearing()
+    clearing.begin()
+    assert begun.acquire(timeout=30)
+    clearing.begin()
+    clearing.begin()
+    may_end.set()
+    _wait_for_rounds()
+    assert not begun.acquire(blocking=False), "one round at a time"
+    clearing.begin()
+    assert begun.acquire(timeout=30), "the next one when it has ended"
+    _wait_for_rounds()
+
+
+def test_a_round_that_fails_is_followed_by_the_next(
+    house: House, deleted: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("a bug")
+
+    clearing = Clearing()
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "clear_away", fails)
+        clearing.begin()
+        _wait_for_rounds()
+    clearing.begin()
+    _wait_for_rounds()
     assert not Document.objects.exists()

@@ -1,9 +1,11 @@
 """A broker that comes back is found soon, however long it was away."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery import Celery
 from kombu import Connection
 
 from docmill.embedded.ports import free_port
@@ -39,13 +41,13 @@ def test_the_pause_between_two_looks_stays_short(monkeypatch: pytest.MonkeyPatch
     assert pauses[0] <= 1
 
 
+class Consumer(SteadyConsumer):
+    def __init__(self) -> None:
+        """Without a worker around it."""
+
+
 def test_workers_and_beat_look_often() -> None:
     made: list[Any] = []
-
-    class Consumer(SteadyConsumer):
-        def __init__(self) -> None:
-            """Without a worker around it."""
-
     connection = Connection(f"redis://127.0.0.1:{free_port()}/0")
     consumer = Consumer()
     consumer.app = celery_app
@@ -55,3 +57,18 @@ def test_workers_and_beat_look_often() -> None:
     scheduler = SteadyScheduler(celery_app, lazy=True)
     for one in (*made, scheduler.connection):
         assert one.ensure_connection.keywords["interval_max"] <= LONGEST_PAUSE[1]
+
+
+def test_what_is_in_hand_is_let_go_with_the_lost_connection() -> None:
+    consumer = Consumer()
+    consumer.app = Celery(set_as_current=False)
+    consumer.app.conf.worker_enable_prefetch_count_reduction = False
+    consumer.connection = Connection("memory://")
+    name = uuid.uuid4().hex
+    queue = consumer.connection.SimpleQueue(name)
+    queue.put("a retry that is not due yet")
+    queue.get(timeout=5)
+    queue.channel.do_restore = True  # as on Redis
+    consumer.on_connection_error_after_connected(ConnectionError("the broker is gone"))
+    with Connection("memory://") as again:
+        assert again.SimpleQueue(name).qsize() == 0
