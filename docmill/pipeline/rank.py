@@ -17,6 +17,11 @@ _FULL = 6.0
 """Rarity of a query's words, summed, from which more words are not needed to reach 1: a word that one passage alone has
 counts 1."""
 
+_LEADING_SHARE, _LEADING_CHUNKS = 0.0005, 3
+"""A word leads that is in no more than this share of the chunks, or that has a digit and is in so many at most."""
+_LED = 0.7
+"""The least term similarity of a passage with a leading word, however many other words the query has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -41,6 +46,7 @@ class WordScorer:
     def __init__(self, terms: Sequence[Term], collection: Collection) -> None:
         self._collection = collection
         self._terms = [term for term in terms if self.frequency(term)]
+        self._leading = [term.word for term in self._terms if self._leads(term)]
         self._most = min(sum(self.rarity(self.frequency(term)) for term in self._terms), _FULL)
 
     @property
@@ -75,7 +81,13 @@ class WordScorer:
                 total += (plain + max(self._part(one, count(one), norm) for one in term.stems)) / 2
             else:
                 total += plain
-        return min(total / self._most, 1.0)
+        share = min(total / self._most, 1.0)
+        return _LED + (1 - _LED) * share if any(map(count, self._leading)) else share
+
+    def _leads(self, term: Term) -> bool:
+        frequency = self._collection.frequencies.get(term.word, 0)
+        numbered = frequency <= _LEADING_CHUNKS and any(map(str.isdigit, term.word)) and self.chunks > 2 * frequency
+        return frequency > 0 and (numbered or frequency <= _LEADING_SHARE * self.chunks)
 
     def _part(self, word: str, count: int, norm: float) -> float:
         if not count:
