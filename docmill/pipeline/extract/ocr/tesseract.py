@@ -87,6 +87,8 @@ def _run(image: Image, *options: str) -> str:
         )  # fmt: skip
     except FileNotFoundError as error:
         raise PermanentError("extractor_crashed", "tesseract is chosen for OCR but is not installed.") from error
+    except PermissionError as error:
+        raise PermanentError("extractor_crashed", "The sandbox starts no program, so not tesseract either.") from error
     return run.stdout.decode()
 
 
