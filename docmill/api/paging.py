@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from docmill.api.rate_headers import rate_limit_headers
+from docmill.documents import tenancy
 from docmill.documents.limits import Allowance, count_request
 from docmill.documents.models import ApiKey
 from docmill.pipeline.errors import PermanentError
@@ -31,6 +32,7 @@ class KnownParameters(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if isinstance(request.auth, ApiKey):
+            tenancy.enter_tenant(request.auth.user_id)
             self._allowance = count_request("key", str(request.auth.pk), settings.LIMIT_REQUESTS_PER_MINUTE)
         if unknown := sorted(set(request.query_params) - set(self.parameters)):
             there_are = f"there are {', '.join(self.parameters)}" if self.parameters else "there are none here"

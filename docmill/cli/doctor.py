@@ -38,6 +38,8 @@ _ADVICE = {
 
 def diagnose() -> Iterator[Check]:
     """Every check, `message` ending with what to do where it failed."""
+    import docmill.worker  # noqa: F401 (Celery cannot be imported by several threads at once)
+
     with ThreadPoolExecutor(len(_OWN)) as threads:
         own = [threads.submit(_look, name, look) for name, look in _OWN]
         for check in (*checks(), *(one.result() for one in own)):

@@ -63,6 +63,12 @@ MIDDLEWARE = [
     "docmill.api.throttling.address_limit",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+SILENCED_SYSTEM_CHECKS = [
+    "security.W003",  # cross-site requests: no cookie says who asks, each request carries its key
+    "security.W004",  # strict transport security and
+    "security.W008",  # the redirect to HTTPS are the proxy's, where TLS ends (docs/production.md)
 ]
 WHITENOISE_USE_FINDERS = True  # the files of the installed packages, found once at the start
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
@@ -77,6 +83,8 @@ DATABASE_URL = env.str("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/doc
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 if "ENGINE" not in DATABASES["default"]:
     raise ImproperlyConfigured("DATABASE_URL must look like postgresql://user:password@host:5432/name.")
+# Of the role that owns the tables, where the service runs as another (docs/production.md).
+DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", "") or DATABASE_URL
 DATABASES["default"].setdefault("OPTIONS", {})
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
 if env.int("DATABASE_POOL", 0):
@@ -203,7 +211,7 @@ SPECTACULAR_SETTINGS = {
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
 # What is struck from every event: keys, and URLs for their passwords.
-SECRETS = [SECRET_KEY, DATABASE_URL, REDIS_URL, GEMINI_API_KEY, PINECONE_API_KEY]
+SECRETS = [SECRET_KEY, DATABASE_URL, DATABASE_OWNER_URL, REDIS_URL, GEMINI_API_KEY, PINECONE_API_KEY]
 SECRETS += [env.str("AWS_SECRET_ACCESS_KEY", ""), env.str("AWS_SESSION_TOKEN", "")]
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "docmill.config.logging.configure"

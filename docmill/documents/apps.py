@@ -4,6 +4,7 @@ from django.core.exceptions import ImproperlyConfigured
 from sentry_sdk.utils import BadDsn
 
 from docmill import sentry
+from docmill.documents import tenancy
 
 
 class DocumentsConfig(AppConfig):
@@ -13,7 +14,9 @@ class DocumentsConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        """Begin to report to Sentry where one is named. Raises ImproperlyConfigured."""
+        """Have connections carry the tenant, and begin to report to Sentry where one is named. Raises
+        ImproperlyConfigured."""
+        tenancy.watch_connections()
         if not settings.SENTRY_DSN:
             return
         try:

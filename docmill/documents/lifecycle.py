@@ -18,6 +18,7 @@ from docmill.documents.attempt import Attempt
 from docmill.documents.locks import OUTLIVES_ITS_PROCESS, document_lock
 from docmill.documents.models import Document
 from docmill.documents.ocr_fanout import FanoutExtractor
+from docmill.documents.tenancy import tenant_scope
 from docmill.documents.vector_cache import PostgresVectorCache
 from docmill.documents.vector_index import index_is_ours
 from docmill.pipeline.errors import (
@@ -76,9 +77,8 @@ def _process(document_id: uuid.UUID, has_helpers: bool, patience: float) -> Docu
         document = claim(document_id)
         if document is None or document.status != Document.Status.PROCESSING:
             return document
-        with structlog.contextvars.bound_contextvars(
-            document_id=str(document.id), user_id=document.user_id, attempt=document.attempt
-        ):
+        told = {"document_id": str(document.id), "user_id": document.user_id, "attempt": document.attempt}
+        with structlog.contextvars.bound_contextvars(**told), tenant_scope(document.user_id):
             return _work(Attempt(document, lock), has_helpers)
 
 

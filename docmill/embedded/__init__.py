@@ -33,6 +33,7 @@ class Endpoints:
     """
 
     database_url: str = ""
+    database_owner_url: str = ""
     redis_url: str = ""
     s3_endpoint_url: str = ""
     s3_access_key: str = ""
@@ -43,6 +44,8 @@ class Endpoints:
         variables = {}
         if self.database_url:
             variables["DATABASE_URL"] = self.database_url
+        if self.database_owner_url:
+            variables["DATABASE_OWNER_URL"] = self.database_owner_url
         if self.redis_url:
             variables["REDIS_URL"] = self.redis_url
         if self.s3_endpoint_url:
@@ -59,6 +62,8 @@ class Endpoints:
 @contextmanager
 def servers(home: Path, *, postgres: bool = True, valkey: bool = True, s3: bool = True) -> Iterator[Endpoints]:
     """Start the wanted servers with their data under `home`, give their endpoints, stop them at the end.
+
+    The database's URL is its superuser's: what runs by it is a test or a benchmark, never the service.
 
     The database `docmill` and the bucket `docmill` exist by then. Raises ServerError with the end of a server's log.
     """

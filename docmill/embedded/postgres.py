@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 
 from docmill.embedded.ports import LOOPBACK, kept_ports
+from docmill.embedded.postgres_roles import OWNER, SERVICE, make_roles
 from docmill.embedded.process import ServerError, ServerProcess, spawn
 from docmill.embedded.secrets import kept_secret, write_private
 
 DATABASE = "docmill"
-ROLE = "docmill"
+ROLE = "docmill"  # the cluster's superuser
 STAND_IN = "nobody"  # who PostgreSQL runs as when docmill is run by root
 
 
@@ -33,14 +34,29 @@ class PostgresServer(ServerProcess):
         super().__init__(home)
         self._port = 0
         self._password = ""
+        self._roles_made = False
         self._programs = installed_programs()
 
     @property
     def url(self) -> str:
-        return self._url(DATABASE)
+        """The database as its superuser sees it; the service runs by `service_url`."""
+        return self._url(ROLE, self._password)
 
-    def _url(self, database: str) -> str:
-        return f"postgresql://{ROLE}:{self._password}@{LOOPBACK}:{self._port}/{database}"
+    @property
+    def owner_url(self) -> str:
+        """As the role that owns the tables: for migrations."""
+        return self._url(OWNER, kept_secret(self._password_file(OWNER)))
+
+    @property
+    def service_url(self) -> str:
+        """As the role that reads and writes the tables and cannot change them."""
+        return self._url(SERVICE, kept_secret(self._password_file(SERVICE)))
+
+    def _url(self, role: str, password: str, database: str = DATABASE) -> str:
+        return f"postgresql://{role}:{password}@{LOOPBACK}:{self._port}/{database}"
+
+    def _password_file(self, role: str) -> Path:
+        return self.home / "run" / f"postgres.{role}.password"
 
     def owner(self) -> int | None:
         if os.geteuid() != 0:
@@ -101,14 +117,20 @@ class PostgresServer(ServerProcess):
         ]
 
     def answers(self) -> bool:
-        """Whether it takes connections; the first one also creates the database."""
+        """Whether it takes connections; the first one also creates the database and its roles."""
         import psycopg  # most commands need no database
 
+        maintenance = self._url(ROLE, self._password, "postgres")
         try:
-            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=2) as connection:
+            with psycopg.connect(maintenance, autocommit=True, connect_timeout=2) as connection:
                 known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
                 if not known:
                     connection.execute(f"CREATE DATABASE {DATABASE}")
+            if not self._roles_made:
+                passwords = (kept_secret(self._password_file(role)) for role in (OWNER, SERVICE))
+                with psycopg.connect(self.url, autocommit=True, connect_timeout=2) as connection:
+                    make_roles(connection, DATABASE, *passwords)
+                self._roles_made = True
         except psycopg.OperationalError:
             return False
         return True

@@ -109,7 +109,8 @@ class System:
         clear_directory(self._home.temporary)
         environ = self._environ()
         environ |= self._start_servers(environ)
-        self._processes = self._docmill_processes(environ)
+        serving = {name: value for name, value in environ.items() if name != "DATABASE_OWNER_URL"}
+        self._processes = self._docmill_processes(serving)
         # Loading takes each some seconds; only workers look at the tables when they start.
         early = [process for process in self._processes if isinstance(process, WebProcess)]
         self._begin(early)
@@ -146,7 +147,8 @@ class System:
         self._begin(self._servers)
         self._await(self._servers)
         return Endpoints(
-            database_url=database.url if database.running else "",
+            database_url=database.service_url if database.running else "",
+            database_owner_url=database.owner_url if database.running else "",
             redis_url=broker.url if broker.running else "",
             s3_endpoint_url=storage.url if storage.running else "",
             s3_access_key=storage.access_key,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -26,6 +27,12 @@ def system() -> Iterator[BackgroundSystem]:
             home, port=free_port(), environ=own_environ({"SWEEP_SECONDS": "1", "BODY_IDLE_SECONDS": "8"})
         ) as started:
             yield started
+
+
+def superuser_url(system: BackgroundSystem) -> str:
+    """The same database as its superuser sees it, whom the service never is."""
+    run, at = system.home.path / "run", httpx.URL(database_url(system))
+    return f"postgresql://docmill:{(run / 'postgres.password').read_text().strip()}@{at.host}:{at.port}{at.path}"
 
 
 def database_url(system: BackgroundSystem) -> str:

@@ -24,6 +24,7 @@ from docmill.documents.vector_index import index_is_ours, setup_index, verify_in
 from docmill.pipeline.embed.local import DEFAULT_LOCAL_MODEL, LOCAL_MODELS
 from docmill.pipeline.errors import PermanentError
 from tests.contract.pinecone_server import PineconeServer
+from tests.integration.conftest import superuser_url
 
 TEXTS = ["The heron stands by the weir.", "The ferry leaves at noon.", "The orchard was sold in May."]
 
@@ -36,10 +37,10 @@ def own_database(system: BackgroundSystem, database: None) -> Iterator[None]:
         connections.close_all()
         connections["default"].settings_dict["NAME"] = other
 
-    running = system.home.running()
-    assert running is not None
-    with psycopg.connect(running.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with psycopg.connect(superuser_url(system), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} OWNER docmill_service").format(sql.Identifier(name)))
+        with psycopg.connect(superuser_url(system).rpartition("/")[0] + f"/{name}", autocommit=True) as inside:
+            inside.execute("CREATE EXTENSION vector")
         use(name)
         try:
             call_command("migrate", verbosity=0)

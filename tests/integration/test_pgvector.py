@@ -15,18 +15,20 @@ from docmill.pipeline.errors import PermanentError
 from docmill.pipeline.types import Record, Vectors
 from docmill.pipeline.vector_stores import Scope, record_id
 from docmill.pipeline.vector_stores.pgvector import EXACT_ROWS, PgvectorStore
+from tests.integration.conftest import database_url as database_url_of
+from tests.integration.conftest import superuser_url
 
 DIMENSION = 64
 
 
 @pytest.fixture(scope="module")
 def database_url(system: BackgroundSystem) -> Iterator[str]:
-    running, name = system.home.running(), f"test_{uuid4().hex}"
-    assert running is not None
-    url = running.environ["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield url.rpartition("/")[0] + f"/{name}"
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(superuser_url(system), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} OWNER docmill_service").format(sql.Identifier(name)))
+        with psycopg.connect(superuser_url(system).rpartition("/")[0] + f"/{name}", autocommit=True) as inside:
+            inside.execute("CREATE EXTENSION vector")
+        yield database_url_of(system).rpartition("/")[0] + f"/{name}"
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

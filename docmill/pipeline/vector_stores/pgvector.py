@@ -60,15 +60,17 @@ def _translated(table: str) -> Iterator[None]:
 
 def from_settings(settings: Any, embedder: Embedder) -> "PgvectorStore":
     """The store in the service's own database."""
-    return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension)
+    return PgvectorStore(settings.DATABASE_URL, embedder.model, embedder.dimension, settings.DATABASE_OWNER_URL)
 
 
 class PgvectorStore:
-    """The vector store on a PostgreSQL that has pgvector ≥ 0.8, by libpq URL `database_url`."""
+    """The vector store on a PostgreSQL that has pgvector ≥ 0.8, by libpq URL `database_url`; `owner_url` is of the role
+    that owns the tables, where that is another one."""
 
     name = "pgvector"
 
-    def __init__(self, database_url: str, model: str, dimension: int) -> None:
+    def __init__(self, database_url: str, model: str, dimension: int, owner_url: str | None = None) -> None:
+        self._owner_url = owner_url or database_url
         self.table = re.sub(r"\W+", "_", f"vectors_{model}_{dimension}".lower())[:60]
         self.dimension = dimension
         self._column_type: LiteralString = "halfvec" if dimension > _HALF_ABOVE else "vector"
@@ -98,13 +100,13 @@ class PgvectorStore:
     def setup(self) -> None:
         """Create the extension and the table where they are missing, and move what an earlier version's table holds;
         stopped at any point, that goes on when run again."""
-        with self._session() as session, pgvector_layout.alone(session):
+        with _translated(self.table), self._of_owner() as session, pgvector_layout.alone(session):
             pgvector_layout.create(session, self.table, self._column_type, self.dimension)
         self.check()
 
     def check(self) -> None:
         """Raise unless the table is there with the right dimension."""
-        with self._session() as session:
+        with self._connection() as session:
             row = session.execute(
                 "SELECT atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'embedding'",
                 (self.table,),
@@ -124,8 +126,8 @@ class PgvectorStore:
             " ON CONFLICT (user_id, document_id, ordinal) DO UPDATE SET embedding = excluded.embedding"
         )
         documents, ordinals = [document for document, _ in vectors], [ordinal for _, ordinal in vectors]
-        with self._session() as session:
-            session.execute(statement, (checked_tenant(tenant), documents, ordinals, list(vectors.values())))
+        with self._session(tenant) as session:
+            session.execute(statement, (tenant, documents, ordinals, list(vectors.values())))
 
     def wait_until_searchable(
         self, tenant: int, record_ids: Sequence[str], timeout: float, wait: Wait | None = None
@@ -136,7 +138,7 @@ class PgvectorStore:
         """The nearest records by cosine similarity (vectors have unit length), best first."""
         scoped = (checked_tenant(tenant), *_parameters(scope))
         text, within = PgVector(vector).to_text(), _within(scope)
-        with self._session() as session, session.transaction():
+        with self._session(tenant) as session:
             # The tenant's part of the index is read, and the wide rows only where their vectors are needed.
             session.execute("SET LOCAL enable_seqscan = off")
             session.execute("SET LOCAL enable_bitmapscan = off")
@@ -159,8 +161,8 @@ class PgvectorStore:
     def record_ids(self, tenant: int, document_id: str) -> Iterator[str]:
         """The ids of all records of a document."""
         statement = self._sql("SELECT ordinal FROM {table} WHERE user_id = %s AND document_id = %s")
-        with self._session() as session:
-            rows = session.execute(statement, (checked_tenant(tenant), document_id))
+        with self._session(tenant) as session:
+            rows = session.execute(statement, (tenant, document_id))
             return iter([record_id(document_id, int(row[0])) for row in rows])
 
     def delete(self, tenant: int, record_ids: Sequence[str], wait: Wait | None = None) -> None:
@@ -171,11 +173,22 @@ class PgvectorStore:
                 " (SELECT * FROM unnest(%s::uuid[], %s::int[]))"
             )
             documents, ordinals = zip(*map(_key, record_ids), strict=True)
-            with self._session() as session:
-                session.execute(statement, (checked_tenant(tenant), list(documents), list(ordinals)))
+            with self._session(tenant) as session:
+                session.execute(statement, (tenant, list(documents), list(ordinals)))
 
     @contextmanager
-    def _session(self) -> Iterator[psycopg.Connection[TupleRow]]:
+    def _session(self, tenant: int) -> Iterator[psycopg.Connection[TupleRow]]:
+        """A transaction that sees the rows of one tenant: the setting ends with it, whoever has the session next."""
+        checked_tenant(tenant)
+        with self._connection() as session, session.transaction():
+            session.execute("SELECT set_config('docmill.tenant', %s, true)", (str(tenant),))
+            yield session
+
+    def _of_owner(self) -> psycopg.Connection[TupleRow]:
+        return psycopg.connect(self._owner_url, autocommit=True, connect_timeout=5, application_name="docmill vectors")
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[TupleRow]]:
         with _translated(self.table):
             self._pool.open()
             with self._pool.connection() as session:

@@ -11,6 +11,19 @@ _BLOCKS_AT_ONCE = 5000
 """Pages of 8 KB of an earlier version's table that are moved in one transaction."""
 
 
+_POLICY: tuple[LiteralString, ...] = (
+    "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+    "DROP POLICY IF EXISTS tenant ON {table}",
+    # The setting is read in scalar subqueries: once a statement, not once a row.
+    "CREATE POLICY tenant ON {table} USING ("
+    " (SELECT coalesce(current_setting('docmill.tenant', true), '') = 'all')"
+    " OR user_id = (SELECT CASE WHEN current_setting('docmill.tenant', true) ~ '^[0-9]+$'"
+    " THEN current_setting('docmill.tenant', true)::bigint END))",
+)
+"""A session sees the rows of the tenant in its setting `docmill.tenant`, all with `all`, else none."""
+
+
 @contextmanager
 def alone(session: psycopg.Connection) -> Iterator[None]:
     """One process at a time; the others wait."""
@@ -32,6 +45,7 @@ def create(session: psycopg.Connection, table: str, column_type: LiteralString, 
         "dimension": sql.Literal(dimension),
     }
     session.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    session.execute("SELECT set_config('docmill.tenant', 'all', false)")  # what is moved is of all tenants
     with session.transaction():
         if _has_column(session, table, "id"):  # version 0.1: a text id, no code, an HNSW index
             session.execute(sql.SQL("ALTER TABLE {table} RENAME TO {earlier}").format(**names))
@@ -45,6 +59,8 @@ def create(session: psycopg.Connection, table: str, column_type: LiteralString, 
                 " WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05)"
             ).format(**names)
         )
+        for statement in _POLICY:
+            session.execute(sql.SQL(statement).format(**names))
     if _has_column(session, earlier, "id"):
         _move(session, earlier, names)
         session.execute(sql.SQL("VACUUM (ANALYZE) {table}").format(**names))
