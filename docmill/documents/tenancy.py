@@ -27,8 +27,18 @@ def deny_by_default() -> None:
     _of_process = NOBODY
 
 
+@contextmanager
+def request_scope() -> Iterator[None]:
+    """What `enter_tenant` chooses within ends here."""
+    token = _scope.set(_scope.get())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
 def enter_tenant(user_id: int) -> None:
-    """See the rows of one tenant for the rest of this request. Raises ValueError for what is no user's id."""
+    """See the rows of one tenant until the `request_scope` ends. Raises ValueError for what is no user's id."""
     _scope.set(str(checked_tenant(user_id)))
 
 
