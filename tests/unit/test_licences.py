@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -33,7 +34,7 @@ def needed(name: str = "docmill", extras: frozenset[str] = frozenset()) -> set[s
 
 def licence(distribution: Distribution) -> str:
     """What a package says of its licence, on one line."""
-    about = distribution.metadata
+    about: Any = distribution.metadata
     classifiers = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier", []) if line.startswith("License")]
     first_line = (about.get("License") or "").strip().splitlines()[:1]
     said = about.get("License-Expression") or "; ".join(classifiers) or " ".join(first_line)
