@@ -140,6 +140,12 @@ def test_a_helper_stops_after_a_page_when_documents_wait(house: House, scan: Doc
     assert house.extractor.read_here == [2]
 
 
+def test_a_helper_whose_worker_is_told_to_stop_reads_no_further_page(house: House, scan: Document) -> None:
+    house.extractor.after_page = lambda number: house.tells_the_worker_to_stop()
+    assert help_with(scan.id), "there may be more"
+    assert house.extractor.read_here == [2]
+
+
 def test_a_helper_reads_nothing_of_a_document_that_has_ended(house: House, scan: Document) -> None:
     lifecycle.mark_deleted(scan)
     assert not help_with(scan.id)

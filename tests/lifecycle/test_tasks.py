@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from docmill.api import tasks
-from docmill.documents import lifecycle
+from docmill.documents import lifecycle, locks
 from docmill.documents.locks import document_lock
 from docmill.documents.models import Document
 from docmill.pipeline.errors import TransientError
-from docmill.worker.queues import BEGUN, ENQUEUE_RETRY, HOUSEKEEPING, NEW, PROCESS_DOCUMENT
-from tests.lifecycle.house import House
+from docmill.worker.queues import ABANDONED, BEGUN, ENQUEUE_RETRY, HOUSEKEEPING, NEW, PROCESS_DOCUMENT
+from tests.lifecycle.house import House, another_session
 
 
-def outcome(document: Document) -> Any:
+def outcome(document: Document, queue: str = NEW) -> Any:
     """The state and the result of one message for the document."""
-    result = tasks.process_document.apply((document.s3_key, document.user_id, str(document.id)))
+    result = tasks.process_document.apply((document.s3_key, document.user_id, str(document.id)), routing_key=queue)
     return result.state, result.result
 
 
@@ -72,3 +72,16 @@ def test_a_document_given_back_by_a_stopping_worker_goes_before_what_is_new(hous
     assert outcome(document)[0] == "IGNORED"
     (message,) = house.broker.taken()
     assert (message.task, message.queue) == (PROCESS_DOCUMENT, BEGUN if stopping else NEW)
+
+
+@pytest.mark.parametrize("queue", [ABANDONED, NEW])
+def test_only_a_message_for_what_a_dead_worker_left_waits_for_that_workers_lock(
+    house: House, monkeypatch: pytest.MonkeyPatch, queue: str
+) -> None:
+    document = house.left_open()
+    monkeypatch.setattr(locks, "time", house.clock)
+    with another_session() as dead:
+        dead.execute("SELECT pg_advisory_lock(%s)", [locks.lock_key(document.id)])
+        house.clock.on_sleep = dead.close
+        state, _ = outcome(document, queue)
+    assert state == ("SUCCESS" if queue == ABANDONED else "IGNORED")
