@@ -48,12 +48,13 @@ def _rows(database: psycopg.Connection[Any], accepted: Mapping[str, bool]) -> It
         yield f"content {sha[:12]} is there {count} times"
 
 
+_RECORDS = "SELECT user_id, document_id || '#' || ordinal FROM \"{}\""
+
+
 def _in_tables(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
     """Owner and id of every record in PostgreSQL's vector tables."""
     tables = database.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'").fetchall()
-    return [
-        (str(row[0]), row[1]) for (table,) in tables for row in database.execute(f'SELECT user_id, id FROM "{table}"')
-    ]
+    return [(str(row[0]), row[1]) for (table,) in tables for row in database.execute(_RECORDS.format(table))]
 
 
 def _in_pinecone(database: psycopg.Connection[Any], environ: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -124,10 +125,12 @@ def misplaced(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _in_table(database: psycopg.Connection[Any]) -> Likeness:
     ((table,),) = database.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'").fetchall()
-    query = f'SELECT -(embedding <#> %s::vector) FROM "{table}" WHERE user_id = %s AND id = %s'
+    query = (
+        f'SELECT -(embedding <#> %s::vector) FROM "{table}" WHERE user_id = %s AND document_id = %s AND ordinal = %s'
+    )
 
     def likeness(user: int, record: str, vector: list[float]) -> float:
-        row = database.execute(query, (str(vector), user, record)).fetchone()
+        row = database.execute(query, (str(vector), user, *record.split("#"))).fetchone()
         return row[0] if row else 0.0
 
     return likeness

@@ -163,7 +163,7 @@ class Injections:
 
     def _enqueue_four_times(self) -> None:
         if document_id := self._some_document("processing"):
-            self._here.ring_twice(document_id)
+            self._here.enqueue_twice(document_id)
 
     def _delete(self) -> None:
         document_id = self._some_document("processing") or self._some_document("completed")
@@ -233,7 +233,7 @@ class Injections:
             ((table,),) = database.execute(
                 "SELECT tablename FROM pg_tables WHERE tablename LIKE 'vectors\\_%%'"
             ).fetchall()
-            rule = "CHECK (right(id, 1)::int % 2 = 0) NOT VALID"
+            rule = "CHECK (ordinal % 2 = 0) NOT VALID"
             database.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT refuse {rule}')
             time.sleep(5)
             database.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT refuse')

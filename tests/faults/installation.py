@@ -108,7 +108,12 @@ class Installation:
     def _environ(self) -> dict[str, str]:
         """Without the played clock and readers, which are docmill's processes' own."""
         endpoints = Endpoints(
-            self.postgres.url, self.valkey.url, self.s3.url, self.s3.access_key, self.s3.secret_key
+            database_url=self.postgres.service_url,
+            database_owner_url=self.postgres.owner_url,
+            redis_url=self.valkey.url,
+            s3_endpoint_url=self.s3.url,
+            s3_access_key=self.s3.access_key,
+            s3_secret_key=self.s3.secret_key,
         ).environ()
         environ = (
             endpoints
@@ -124,6 +129,11 @@ class Installation:
             # Limited, so that the governor works, and hardly slower for it.
             environ |= {"GEMINI_REQUESTS_PER_MINUTE": "12000", "GEMINI_TOKENS_PER_MINUTE": "3000000"}
         return own_environ(environ)
+
+    @property
+    def seen_whole(self) -> dict[str, str]:
+        """The environment for whoever checks: the database as its superuser sees it, every tenant's rows included."""
+        return self.environ | {"DATABASE_URL": self.postgres.url}
 
     @property
     def temp(self) -> Path:
@@ -322,7 +332,7 @@ class Installation:
         with redis.Redis.from_url(self.valkey.url) as broker:
             broker.flushall()
 
-    def ring_twice(self, document_id: str) -> None:
+    def enqueue_twice(self, document_id: str) -> None:
         """Put the document's message on the queue once more."""
         code = (
             "import django; django.setup();"
@@ -384,7 +394,7 @@ class Installation:
     # --- what is read past docmill ---
 
     def database(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.environ["DATABASE_URL"], autocommit=True)
+        return psycopg.connect(self.postgres.url, autocommit=True)
 
     def log_events(self, *names: str) -> Iterator[dict[str, Any]]:
         """What docmill's processes (these, or all) have logged: `event`, `timestamp`, and what belongs to the event."""

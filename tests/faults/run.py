@@ -92,7 +92,7 @@ class Run:
         unfinished = None
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            found = violations(self.installation.environ, self.accepted)
+            found = violations(self.installation.seen_whole, self.accepted)
             stuck = sum("stuck" in sentence for sentence in found)
             # While documents still end one after the other the bound has not begun.
             if stuck != unfinished:
@@ -110,10 +110,10 @@ class Run:
         poison = [f"{one} is poison and was completed" for one in self.injections.poisoned & self._completed()]
         return [
             *poison,
-            *wrongly_found(here.http, queries, here.environ, self.accepted, "local"),
-            *wrongly_found(stranger, queries, here.environ, self.accepted, "stranger"),
-            *misplaced(here.environ),
-            *misnumbered(here.environ, events),
+            *wrongly_found(here.http, queries, here.seen_whole, self.accepted, "local"),
+            *wrongly_found(stranger, queries, here.seen_whole, self.accepted, "stranger"),
+            *misplaced(here.seen_whole),
+            *misnumbered(here.seen_whole, events),
             *enqueued_too_often(events),
         ]
 

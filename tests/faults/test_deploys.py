@@ -10,6 +10,7 @@ import pytest
 from docmill.cli.background import background_system, own_environ
 from docmill.embedded.ports import free_port
 from tests.faults.installation import prose, wait_until
+from tests.integration.conftest import superuser_url
 
 
 @pytest.mark.long
@@ -35,5 +36,5 @@ def test_docmill_up_gives_its_document_back_when_it_is_stopped(tmp_path: Path) -
         assert document["vectors_reused"] > 0
         running = up.home.running()
         assert running is not None
-        with psycopg.connect(running.environ["DATABASE_URL"]) as database:
+        with psycopg.connect(superuser_url(up)) as database:
             assert database.execute("SELECT crashes FROM api_document").fetchall() == [(0,)], "a stop is no crash"

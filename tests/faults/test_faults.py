@@ -25,7 +25,7 @@ def running() -> Iterator[tuple[Installation, dict[str, bool]]]:
         try:
             installation.start()
             yield installation, accepted
-            wait_until(lambda: not violations(installation.environ, accepted), 60, "the dust settles")
+            wait_until(lambda: not violations(installation.seen_whole, accepted), 60, "the dust settles")
         finally:
             installation.stop()
 
@@ -54,7 +54,7 @@ def upload(running: tuple[Installation, dict[str, bool]], request: pytest.Fixtur
 
 def check(running: tuple[Installation, dict[str, bool]]) -> None:
     installation, accepted = running
-    wait_until(lambda: not violations(installation.environ, accepted), 30, "nothing is violated")
+    wait_until(lambda: not violations(installation.seen_whole, accepted), 30, "nothing is violated")
 
 
 def is_claimed(installation: Installation, document_id: str) -> bool:
@@ -277,7 +277,7 @@ def test_workers_outlive_their_broker_with_a_retry_in_hand(installation: Install
 
 def test_a_message_delivered_many_times_is_worked_on_once(installation: Installation, upload: Uploads) -> None:
     document_id = upload(LONG // 4)
-    installation.ring_twice(document_id)
+    installation.enqueue_twice(document_id)
     document = installation.wait_for_end(document_id)
     assert document["attempt"] == 1
     address = f"/api/tasks/{document['task_id']}/"

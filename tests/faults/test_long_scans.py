@@ -28,7 +28,7 @@ def running() -> Iterator[tuple[Installation, dict[str, bool]]]:
         try:
             installation.start()
             yield installation, accepted
-            wait_until(lambda: not violations(installation.environ, accepted), 60, "the dust settles")
+            wait_until(lambda: not violations(installation.seen_whole, accepted), 60, "the dust settles")
         finally:
             installation.stop()
 
@@ -67,7 +67,7 @@ class Scans:
 
     def begun(self, document_id: str) -> list[dict[str, Any]]:
         """What was logged when workers took the scan up, in order."""
-        events = [e for e in self.installation.log_events() if e["event"] == "spread"]
+        events = [e for e in self.installation.log_events() if e["event"] == "fanned_out"]
         return sorted((e for e in events if e["document_id"] == document_id), key=lambda e: str(e["timestamp"]))
 
     def holder_and_helper(self, document_id: str) -> tuple[str, str]:

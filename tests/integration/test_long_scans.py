@@ -9,7 +9,6 @@ from uuid import uuid4
 import psycopg
 import pypdfium2 as pdfium
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 
 from docmill import adapters
@@ -20,6 +19,7 @@ from docmill.documents.models import Document, ScannedPage
 from docmill.pipeline.extract.sandbox.limits import SandboxLimits
 from docmill.pipeline.extract.sandbox.process import ExtractorProcess
 from docmill.worker import shutdown
+from tests.integration.conftest import superuser_url
 from tests.integration.files import pdf, scan
 from tests.integration.tenant import Tenant
 
@@ -95,10 +95,10 @@ def test_a_helper_that_is_to_stop_lets_go_of_its_page(
 
 
 def test_a_helper_lets_go_of_a_page_of_a_deleted_scan(
-    held: Document, helper: None, monkeypatch: pytest.MonkeyPatch
+    system: BackgroundSystem, held: Document, helper: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def delete_meanwhile() -> bool:
-        with psycopg.connect(settings.DATABASE_URL) as another:
+        with psycopg.connect(superuser_url(system)) as another:
             another.execute("UPDATE api_document SET deleted_at = now() WHERE id = %s", (held.id,))
         return False
 
