@@ -97,7 +97,8 @@ class WordScorer:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What turns similarities of one embedding model into a score, as `make bench-scores` measures it.
+    """What turns similarities of one embedding model into a score: fitted on the chunking bench's questions, searched
+    with their own corpus (there is an answer) and without it (there is none).
 
     `unrelated` is the mean cosine of texts that have nothing to do with each other, and `term_weight` what a term
     similarity of 1 weighs against the rest up to 1. `middle` is the sum at which a collection is as likely to lack the
