@@ -11,6 +11,8 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 # Below the range from which systems take ports for outgoing connections, so that a server finds its own again.
 PORTS = range(20_000, 32_000)
+_ours: set[int] = set()
+"""What this process has reserved: a server that is started again finds its own port."""
 _RESERVATIONS = Path("/tmp")  # noqa: S108 (one place for all processes of a user, whatever their TMPDIR)
 
 
@@ -29,7 +31,7 @@ def free_port(taken: Sequence[int] = ()) -> int:
     """A free port outside of `taken`, this process's until it ends: no other docmill of this user gets it meanwhile.
     Raises OSError when none is left."""
     for port in random.sample(PORTS, len(PORTS)):
-        if port not in taken and _reserved(port) and is_free(port):
+        if port not in taken and port not in _ours and _reserved(port) and is_free(port):
             return port
     raise OSError(f"no free port between {PORTS.start} and {PORTS.stop}")
 
@@ -37,6 +39,8 @@ def free_port(taken: Sequence[int] = ()) -> int:
 def _reserved(port: int) -> bool:
     """Lock the port's file; False when another process has it. The lock is held by a descriptor that stays open, so it
     goes with the process. Where no such file can be had, nothing is reserved."""
+    if port in _ours:
+        return True
     folder = _RESERVATIONS / f"docmill-ports-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -48,6 +52,7 @@ def _reserved(port: int) -> bool:
     except BlockingIOError:
         os.close(file)
         return False
+    _ours.add(port)
     return True
 
 
@@ -57,7 +62,7 @@ def kept_ports(file: Path, names: Sequence[str]) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for name in names:
         port = kept.get(name, 0)
-        if port not in PORTS or port in chosen.values() or not is_free(port):
+        if port not in PORTS or port in chosen.values() or not (_reserved(port) and is_free(port)):
             port = free_port(tuple(chosen.values()))
         chosen[name] = port
     if chosen != kept:
